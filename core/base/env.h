@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// The operating system: files, locks, clocks, signals. env_posix.cc is the one file of core/ that
+// calls it.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+
+namespace promptsweep {
+
+Result<std::string> read_file(const std::filesystem::path& path);
+
+// Replaces `path` by `bytes` so that a reader or a crash sees the old file or the new one, whole:
+// temporary file beside it, fsync, rename, fsync of the folder. Creates missing folders.
+Status write_file_atomic(const std::filesystem::path& path, std::string_view bytes);
+
+// Creates the folder and its parents, and makes them durable.
+Status make_folders(const std::filesystem::path& path);
+
+// A lock that dies with its process (flock). Not copied, held until destroyed.
+class FileLock {
+ public:
+  // Takes the lock on `path` (created when absent) without waiting. nullopt: another process
+  // holds it; `owner_note` of that process is then in *holder. The note (pid, host, what) is
+  // written into the file for people.
+  static Result<std::optional<FileLock>> try_take(const std::filesystem::path& path,
+                                                  std::string_view owner_note, std::string* holder);
+  FileLock(FileLock&& other) noexcept;
+  FileLock& operator=(FileLock&& other) noexcept;
+  FileLock(const FileLock&) = delete;
+  FileLock& operator=(const FileLock&) = delete;
+  ~FileLock();
+
+ private:
+  explicit FileLock(int descriptor) : descriptor_(descriptor) {}
+  int descriptor_ = -1;
+};
+
+// Now, UTC, RFC 3339 with milliseconds: 2026-05-04T12:34:56.789Z.
+std::string utc_now();
+// The same for a given time.
+std::string utc_from_unix_us(std::int64_t unix_us);
+std::int64_t unix_us_now();
+// Monotonic, for durations.
+std::int64_t monotonic_us();
+
+// "pid 1234 on host name", for lock notes.
+std::string process_note();
+std::optional<std::string> environment(const char* name);
+// Where this program's file lies; used to find installed plugins and the host process.
+std::filesystem::path executable_path();
+
+}  // namespace promptsweep

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <ctime>
+#include <fstream>
+#include <sstream>
+
+#include "base/env.h"
+
+namespace promptsweep {
+namespace {
+
+Error io_error(const char* what, const std::filesystem::path& path) {
+  const int number = errno;
+  const Code code = number == ENOSPC || number == EDQUOT ? Code::resource : Code::io;
+  return Error{code,
+               std::string("cannot ") + what + " " + path.string() + ": " + std::strerror(number)};
+}
+
+Status write_all(int descriptor, std::string_view bytes, const std::filesystem::path& path) {
+  while (!bytes.empty()) {
+    const ssize_t written = ::write(descriptor, bytes.data(), bytes.size());
+    if (written < 0) {
+      if (errno == EINTR) continue;
+      return io_error("write", path);
+    }
+    bytes.remove_prefix(static_cast<std::size_t>(written));
+  }
+  return ok;
+}
+
+Status sync_folder(const std::filesystem::path& folder) {
+  const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (descriptor < 0) return io_error("open", folder);
+  const int failed = ::fsync(descriptor);
+  // Some file systems cannot sync a folder and say EINVAL; there the rename is as durable as it
+  // gets.
+  const bool real_failure = failed != 0 && errno != EINVAL;
+  Status result = real_failure ? Status(io_error("sync", folder)) : Status(ok);
+  ::close(descriptor);
+  return result;
+}
+
+Status write_synced(const std::filesystem::path& path, std::string_view bytes) {
+  // 0666 and the umask, not mkstemp's 0600: collaborators read these files.
+  const int descriptor = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  if (descriptor < 0) return io_error("write", path);
+  Status written = write_all(descriptor, bytes, path);
+  if (written && ::fsync(descriptor) != 0) written = io_error("sync", path);
+  if (::close(descriptor) != 0 && written) written = io_error("close", path);
+  return written;
+}
+
+}  // namespace
+
+Result<std::string> read_file(const std::filesystem::path& path) {
+  std::error_code ignored;
+  if (std::filesystem::is_directory(path, ignored)) {
+    return Error{Code::io, "cannot read " + path.string() + ": it is a folder"};
+  }
+  std::ifstream in(path, std::ios::binary);
+  if (!in)
+    return Error{errno == ENOENT ? Code::not_found : Code::io,
+                 "cannot read " + path.string() + ": " + std::strerror(errno)};
+  std::ostringstream out;
+  out << in.rdbuf();
+  if (in.bad()) return Error{Code::io, "cannot read " + path.string()};
+  return std::move(out).str();
+}
+
+Status make_folders(const std::filesystem::path& path) {
+  if (path.empty() || std::filesystem::is_directory(path)) return ok;
+  const std::filesystem::path parent = path.parent_path();
+  if (Status made = make_folders(parent); !made) return made;
+  if (::mkdir(path.c_str(), 0777) != 0 && errno != EEXIST)
+    return io_error("create the folder", path);
+  return sync_folder(parent.empty() ? std::filesystem::path(".") : parent);
+}
+
+Status write_file_atomic(const std::filesystem::path& path, std::string_view bytes) {
+  if (Status made = make_folders(path.parent_path()); !made) return made;
+  std::filesystem::path temporary = path;
+  temporary += "." + std::to_string(::getpid()) + "." + std::to_string(monotonic_us()) + ".tmp";
+  if (Status written = write_synced(temporary, bytes); !written) {
+    ::unlink(temporary.c_str());
+    return written;
+  }
+  if (::rename(temporary.c_str(), path.c_str()) != 0) {
+    Error error = io_error("replace", path);
+    ::unlink(temporary.c_str());
+    return error;
+  }
+  return sync_folder(path.has_parent_path() ? path.parent_path() : std::filesystem::path("."));
+}
+
+Result<std::optional<FileLock>> FileLock::try_take(const std::filesystem::path& path,
+                                                   std::string_view owner_note,
+                                                   std::string* holder) {
+  if (Status made = make_folders(path.parent_path()); !made) return std::move(made).error();
+  const int descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+  if (descriptor < 0) return io_error("open", path);
+  FileLock lock(descriptor);
+  if (::flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK) return io_error("lock", path);
+    if (holder != nullptr) {
+      char note[512];
+      const ssize_t size = ::pread(descriptor, note, sizeof note, 0);
+      holder->assign(note, size > 0 ? static_cast<std::size_t>(size) : 0);
+      while (!holder->empty() && holder->back() == '\n') holder->pop_back();
+    }
+    return std::optional<FileLock>();
+  }
+  if (::ftruncate(descriptor, 0) != 0) return io_error("write", path);
+  if (Status noted = write_all(descriptor, std::string(owner_note) + "\n", path); !noted) {
+    return std::move(noted).error();
+  }
+  return std::optional<FileLock>(std::move(lock));
+}
+
+FileLock::FileLock(FileLock&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
+
+FileLock& FileLock::operator=(FileLock&& other) noexcept {
+  std::swap(descriptor_, other.descriptor_);
+  return *this;
+}
+
+FileLock::~FileLock() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+}
+
+std::int64_t unix_us_now() {
+  using namespace std::chrono;
+  return duration_cast<microseconds>(system_clock::now().time_since_epoch()).count();
+}
+
+std::int64_t monotonic_us() {
+  using namespace std::chrono;
+  return duration_cast<microseconds>(steady_clock::now().time_since_epoch()).count();
+}
+
+std::string utc_from_unix_us(std::int64_t unix_us) {
+  const auto seconds = static_cast<std::time_t>(unix_us / 1'000'000);
+  std::tm parts{};
+  ::gmtime_r(&seconds, &parts);
+  char day[32];
+  std::strftime(day, sizeof day, "%Y-%m-%dT%H:%M:%S", &parts);
+  char out[48];
+  std::snprintf(out, sizeof out, "%s.%03dZ", day, static_cast<int>(unix_us / 1000 % 1000));
+  return out;
+}
+
+std::string utc_now() { return utc_from_unix_us(unix_us_now()); }
+
+std::string process_note() {
+  char host[256] = "";
+  ::gethostname(host, sizeof host - 1);
+  return "pid " + std::to_string(::getpid()) + " on host " + host;
+}
+
+std::optional<std::string> environment(const char* name) {
+  const char* value = std::getenv(name);
+  if (value == nullptr) return std::nullopt;
+  return std::string(value);
+}
+
+std::filesystem::path executable_path() {
+  std::error_code failed;
+  return std::filesystem::read_symlink("/proc/self/exe", failed);
+}
+
+}  // namespace promptsweep

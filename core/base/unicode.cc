@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/unicode.h"
+
+#include <unicode/locid.h>
+#include <unicode/normalizer2.h>
+#include <unicode/unistr.h>
+#include <unicode/utf8.h>
+
+namespace promptsweep {
+namespace {
+
+std::string to_utf8(const icu::UnicodeString& text) {
+  std::string out;
+  text.toUTF8String(out);
+  return out;
+}
+
+icu::UnicodeString from_utf8(std::string_view text) {
+  return icu::UnicodeString::fromUTF8(
+      icu::StringPiece(text.data(), static_cast<std::int32_t>(text.size())));
+}
+
+std::string normalized(std::string_view text, const icu::Normalizer2* (*form)(UErrorCode&)) {
+  UErrorCode status = U_ZERO_ERROR;
+  const icu::Normalizer2* normalizer = form(status);
+  if (U_FAILURE(status)) return std::string(text);
+  icu::UnicodeString out = normalizer->normalize(from_utf8(text), status);
+  return U_FAILURE(status) ? std::string(text) : to_utf8(out);
+}
+
+}  // namespace
+
+bool is_valid_utf8(std::string_view text) {
+  const auto size = static_cast<std::int32_t>(text.size());
+  for (std::int32_t at = 0; at < size;) {
+    UChar32 c = 0;
+    U8_NEXT(text.data(), at, size, c);
+    if (c < 0) return false;
+  }
+  return true;
+}
+
+std::string unicode_lower(std::string_view text) {
+  return to_utf8(from_utf8(text).toLower(icu::Locale::getRoot()));
+}
+
+std::string unicode_nfd(std::string_view text) {
+  return normalized(text, &icu::Normalizer2::getNFDInstance);
+}
+
+std::string unicode_nfc(std::string_view text) {
+  return normalized(text, &icu::Normalizer2::getNFCInstance);
+}
+
+std::string unicode_fold(std::string_view text) {
+  return to_utf8(from_utf8(text).foldCase(U_FOLD_CASE_DEFAULT));
+}
+
+}  // namespace promptsweep

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+// Unicode text as ICU defines it. Strings are UTF-8.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace promptsweep {
+
+bool is_valid_utf8(std::string_view text);
+// Full Unicode lower-casing, root locale (like Python's str.lower()).
+std::string unicode_lower(std::string_view text);
+// Canonical decomposition.
+std::string unicode_nfd(std::string_view text);
+// Canonical composition.
+std::string unicode_nfc(std::string_view text);
+// Full case folding, root locale: two names that differ in case only fold to the same bytes.
+std::string unicode_fold(std::string_view text);
+
+}  // namespace promptsweep

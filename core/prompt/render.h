@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// item x arm -> request. The only renderer of prompts.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "records/item.h"
+#include "records/plan.h"
+#include "records/request.h"
+
+namespace promptsweep {
+
+// The user turn: instructions, blank line, (open-book: "CONTEXT:" and the passage, blank line),
+// "QUESTION:" and the question.
+std::string user_turn(const TaskInstructions& instructions, const Item& item);
+
+// One line of the request file, request_id first, no newline: sdk/schema/request.schema.json.
+// At temperature 0 no seed is sent.
+std::string request_line(const ArmSpec& arm, const std::string& model, const Item& item,
+                         const std::string& request_id, std::uint32_t seed);
+
+// The rows of an arm in item order, samples innermost. `type` rows only those of that task type.
+std::vector<RequestRow> request_rows(const ArmSpec& arm, const std::string& model,
+                                     const std::vector<Item>& items);
+
+struct RequestFile {
+  std::filesystem::path path;
+  std::string sha256;
+  std::uint64_t count = 0;
+  std::uint64_t bytes = 0;
+};
+
+// Writes the lines of `rows` (of one arm and task type) atomically. `items` is looked up by key.
+class ItemIndex;
+Result<RequestFile> write_request_file(const std::filesystem::path& path, const ArmSpec& arm,
+                                       const std::string& model, const ItemIndex& items,
+                                       const std::vector<RequestRow>& rows);
+
+// Items by key; keeps pointers into the vector it was made from.
+class ItemIndex {
+ public:
+  explicit ItemIndex(const std::vector<Item>& items);
+  const Item* find(const std::string& item_key) const;
+
+ private:
+  std::vector<std::pair<std::string, const Item*>> sorted_;
+};
+
+// Labelled an estimate wherever it is shown: UTF-8 characters / 4, at least 1.
+std::int64_t estimate_tokens(std::string_view text);
+
+}  // namespace promptsweep
