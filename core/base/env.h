@@ -52,6 +52,13 @@ std::int64_t monotonic_us();
 // "pid 1234 on host name", for lock notes.
 std::string process_note();
 std::optional<std::string> environment(const char* name);
+bool stderr_is_terminal();
+// Free memory of this machine in bytes (what a new process could use without swapping).
+Result<std::uint64_t> available_memory_bytes();
+// Calls `handler` (async-signal-safe code only) at SIGINT and SIGTERM.
+void on_interrupt(void (*handler)(int));
+// Leaves at once, without destructors. Async-signal-safe.
+[[noreturn]] void leave_now(int exit_code);
 // Where this program's file lies; used to find installed plugins and the host process.
 std::filesystem::path executable_path();
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -170,6 +171,28 @@ std::optional<std::string> environment(const char* name) {
   if (value == nullptr) return std::nullopt;
   return std::string(value);
 }
+
+bool stderr_is_terminal() { return ::isatty(STDERR_FILENO) == 1; }
+
+Result<std::uint64_t> available_memory_bytes() {
+  std::ifstream in("/proc/meminfo");
+  std::string key;
+  std::uint64_t kib = 0;
+  for (std::string unit; in >> key >> kib; std::getline(in, unit)) {
+    if (key == "MemAvailable:") return kib * 1024;
+  }
+  return Error{Code::unsupported, "this system does not say how much memory is free"};
+}
+
+void on_interrupt(void (*handler)(int)) {
+  struct sigaction action {};
+  action.sa_handler = handler;
+  ::sigemptyset(&action.sa_mask);
+  ::sigaction(SIGINT, &action, nullptr);
+  ::sigaction(SIGTERM, &action, nullptr);
+}
+
+void leave_now(int exit_code) { ::_exit(exit_code); }
 
 std::filesystem::path executable_path() {
   std::error_code failed;
