@@ -3,7 +3,9 @@
 
 #include <boost/test/unit_test.hpp>
 #include <fstream>
+#include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "prompt/render.h"
 #include "run/manifest.h"
