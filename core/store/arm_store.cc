@@ -64,8 +64,9 @@ class SqliteArmStore final : public ArmStore {
   Status set_meta(const char* key, const std::string& value) const;
   Result<std::vector<RequestRow>> select_requests(const char* condition) const;
 
-  std::mutex database_mutex_;  // guards database_
+  std::mutex database_mutex_;  // guards the next two
   const Database database_;
+  std::optional<Statement> select_accepted_;        // exports ask for every row
   std::mutex index_mutex_;                          // guards accepted_; taken alone
   std::unordered_map<std::string, bool> accepted_;  // every id: has a final result been taken?
   GroupCommit group_commit_;                        // last: its thread uses the members above
@@ -391,10 +392,17 @@ Result<std::optional<ArmStore::AcceptedResult>> SqliteArmStore::accepted(
     const std::string& request_id) {
   if (Status flushed = flush(); !flushed) return std::move(flushed).error();
   const std::lock_guard lock(database_mutex_);
+  if (!select_accepted_) {
+    Result<Statement> prepared =
+        database_.prepare(std::string("SELECT ") + accepted_columns + " WHERE q.request_id = ?1");
+    if (!prepared) return std::move(prepared).error();
+    select_accepted_ = std::move(prepared).value();
+  }
   std::optional<AcceptedResult> out;
-  Status read = database_.for_each_row(
-      std::string("SELECT ") + accepted_columns + " WHERE q.request_id = ?1",
-      [&](const Statement& row) { return read_accepted(row, 0, out.emplace()); }, request_id);
+  const Result<bool> found = select_accepted_->bind(request_id).step();
+  Status read = found ? Status(ok) : Status(found.error());
+  if (found && *found) read = read_accepted(*select_accepted_, 0, out.emplace());
+  select_accepted_->reset();  // ends its read transaction
   if (!read) return std::move(read).error().in(database_.path().string());
   return out;
 }
