@@ -22,6 +22,32 @@ Status write_file_atomic(const std::filesystem::path& path, std::string_view byt
 // Creates the folder and its parents, and makes them durable.
 Status make_folders(const std::filesystem::path& path);
 
+// Renames a file that is already synced, replacing `to`, and makes the new name durable.
+Status rename_durably(const std::filesystem::path& from, const std::filesystem::path& to);
+
+// write_file_atomic for bytes that come piece by piece: append, then commit. Destroyed without a
+// commit it leaves the old file as it was.
+class AtomicFile {
+ public:
+  static Result<AtomicFile> create(const std::filesystem::path& path);
+  AtomicFile(AtomicFile&& other) noexcept;
+  AtomicFile& operator=(AtomicFile&&) = delete;
+  AtomicFile(const AtomicFile&) = delete;
+  AtomicFile& operator=(const AtomicFile&) = delete;
+  ~AtomicFile();
+
+  Status append(std::string_view bytes);
+  Status commit();  // once; append no more afterwards
+
+ private:
+  AtomicFile(int descriptor, std::filesystem::path path, std::filesystem::path temporary);
+  Status write_buffer();
+
+  int descriptor_ = -1;
+  std::filesystem::path path_, temporary_;
+  std::string buffer_;
+};
+
 // A lock that dies with its process (flock). Not copied, held until destroyed.
 class FileLock {
  public:

@@ -40,6 +40,23 @@ bool is_valid_utf8(std::string_view text) {
   return true;
 }
 
+std::string replace_invalid_utf8(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  const auto size = static_cast<std::int32_t>(text.size());
+  for (std::int32_t at = 0; at < size;) {
+    const std::int32_t start = at;
+    UChar32 c = 0;
+    U8_NEXT(text.data(), at, size, c);
+    if (c < 0) {
+      out += "\xEF\xBF\xBD";
+    } else {
+      out += text.substr(static_cast<std::size_t>(start), static_cast<std::size_t>(at - start));
+    }
+  }
+  return out;
+}
+
 std::string unicode_lower(std::string_view text) {
   return to_utf8(from_utf8(text).toLower(icu::Locale::getRoot()));
 }

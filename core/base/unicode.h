@@ -8,6 +8,8 @@
 namespace promptsweep {
 
 bool is_valid_utf8(std::string_view text);
+// Each invalid sequence becomes U+FFFD, one for each maximal part, as in Python's errors="replace".
+std::string replace_invalid_utf8(std::string_view text);
 // Full Unicode lower-casing, root locale (like Python's str.lower()).
 std::string unicode_lower(std::string_view text);
 // Canonical decomposition.
