@@ -63,6 +63,7 @@ class SqliteArmStore final : public ArmStore {
   Result<std::string> meta(const char* key) const;
   Status set_meta(const char* key, const std::string& value) const;
   Result<std::vector<RequestRow>> select_requests(const char* condition) const;
+  Status read_row(const Statement& row, int first, AcceptedResult& out) const;
 
   std::mutex database_mutex_;  // guards the next two
   const Database database_;
@@ -362,6 +363,12 @@ Result<int> SqliteArmStore::attempts_of(const std::string& request_id) {
   return static_cast<int>(*count);
 }
 
+Status SqliteArmStore::read_row(const Statement& row, int first, AcceptedResult& out) const {
+  Status read = read_accepted(row, first, out);
+  if (!read) return std::move(read).error().in(database_.path().string());
+  return read;
+}
+
 Status SqliteArmStore::for_each_accepted(
     const std::function<Status(const AcceptedResult&)>& visit) {
   if (Status flushed = flush(); !flushed) return flushed;
@@ -376,10 +383,10 @@ Status SqliteArmStore::for_each_accepted(
           select,
           [&](const Statement& row) {
             last = row.integer(0);
-            return read_accepted(row, 1, page.emplace_back());
+            return read_row(row, 1, page.emplace_back());
           },
           last, page_rows);
-      if (!read) return std::move(read).error().in(database_.path().string());
+      if (!read) return read;
     }
     if (page.empty()) return ok;
     for (const AcceptedResult& result : page) {
@@ -401,9 +408,9 @@ Result<std::optional<ArmStore::AcceptedResult>> SqliteArmStore::accepted(
   std::optional<AcceptedResult> out;
   const Result<bool> found = select_accepted_->bind(request_id).step();
   Status read = found ? Status(ok) : Status(found.error());
-  if (found && *found) read = read_accepted(*select_accepted_, 0, out.emplace());
+  if (found && *found) read = read_row(*select_accepted_, 0, out.emplace());
   select_accepted_->reset();  // ends its read transaction
-  if (!read) return std::move(read).error().in(database_.path().string());
+  if (!read) return std::move(read).error();
   return out;
 }
 

@@ -86,7 +86,8 @@ Status check_not_sealed(const std::filesystem::path& path);
 
 // Seal: verifies every store, sets the state "sealed", then writes SHA256SUMS (sha256sum -c reads
 // it) over every file of the run, itself, locks and SQLite's side files excluded. No arm may be
-// open. A run that is sealed already is left alone; one whose sealing was cut off is finished.
+// open for writing. A run that is sealed already is left alone; one whose sealing was cut off is
+// finished.
 Status seal_run(RunStore& run);
 
 struct RunSummary {

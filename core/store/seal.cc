@@ -31,7 +31,8 @@ Status verify_arms(RunStore& run) {
     log += "-wal";
     const std::uintmax_t size = std::filesystem::file_size(log, failed);
     if (!failed && size > 0) {
-      return Error{Code::state, file.string() + ": the arm is still open; it cannot be sealed"};
+      return Error{Code::state,
+                   file.string() + ": a reader holds the arm open; close it and seal again"};
     }
   }
   return ok;
