@@ -3,7 +3,7 @@
 
 #include <map>
 #include <string_view>
-#include <unordered_map>
+#include <utility>
 
 #include "stats/mcnemar.h"
 
@@ -25,17 +25,20 @@ int samples_of(const ItemTally& tally) {
   return total;
 }
 
-void fill(std::vector<ItemPair>& pairs, std::unordered_map<std::string_view, std::size_t>& at,
-          const ArmData* arm, Analysis analysis, ItemSide ItemPair::*side) {
+// A data set may be asked open-book and closed-book: the key alone does not name an item.
+using ItemId = std::pair<std::string_view, TaskType>;
+
+void fill(std::vector<ItemPair>& pairs, std::map<ItemId, std::size_t>& at, const ArmData* arm,
+          Analysis analysis, ItemSide ItemPair::*side) {
   if (arm == nullptr) return;
   for (const ItemTally& tally : arm->items) {
-    const auto [entry, fresh] = at.emplace(tally.item_key, pairs.size());
+    const auto [entry, fresh] = at.emplace(ItemId(tally.item_key, tally.type), pairs.size());
     if (fresh) pairs.push_back({&tally, {}, {}});
     pairs[entry->second].*side = {true, nullptr, reason_of(tally), &tally};
   }
   const auto& scores = analysis == Analysis::primary ? arm->scores : arm->scores_other;
   for (const ItemScore& score : scores) {
-    const auto found = at.find(score.item_key);
+    const auto found = at.find({score.item_key, score.type});
     if (found != at.end()) (pairs[found->second].*side).score = &score;
   }
 }
@@ -64,7 +67,7 @@ std::vector<std::pair<Outcome, std::int64_t>> list(const Counts& counts) {
 std::vector<ItemPair> pair_items(const ArmData* control, const ArmData* treatment,
                                  Analysis analysis) {
   std::vector<ItemPair> pairs;
-  std::unordered_map<std::string_view, std::size_t> at;
+  std::map<ItemId, std::size_t> at;
   fill(pairs, at, control, analysis, &ItemPair::control);
   fill(pairs, at, treatment, analysis, &ItemPair::treatment);
   return pairs;

@@ -58,9 +58,8 @@ struct TrialData {
 // a store yet is an empty, incomplete arm. Not thread-safe. Keeps references to its arguments.
 class TrialLoader {
  public:
-  // `items`: the run's pinned items.
-  TrialLoader(class RunStore& run, const RunPlan& plan, const std::vector<Item>& items,
-              const AnalysisOptions& options);
+  // `plan`: the run's own (RunStore::plan()), superseded trials included.
+  TrialLoader(class RunStore& run, const RunPlan& plan, const AnalysisOptions& options);
   ~TrialLoader();
 
   Result<TrialData> load(const TrialSpec& trial);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <map>
-#include <unordered_map>
 #include <utility>
 
 #include "analysis/trial_data.h"
@@ -14,20 +13,24 @@ namespace {
 
 using ArmPointer = std::shared_ptr<const ArmData>;
 
-using ItemsByKey = std::unordered_map<std::string, const Item*>;
+// A data set may be asked open-book and closed-book: the key alone does not name an item.
+using ItemId = std::pair<std::string, TaskType>;
 
 // One tally per item in the order of the arm's requests, every sample expected and none answered.
 std::vector<ItemTally> expected_items(const std::vector<RequestRow>& requests,
-                                      const ItemsByKey& items,
-                                      std::unordered_map<std::string, std::size_t>& at) {
+                                      const std::vector<Item>& items,
+                                      std::map<ItemId, std::size_t>& at) {
+  std::map<ItemId, const Item*> by_id;
+  for (const Item& item : items) by_id[{item_key(item), item.type}] = &item;
   std::vector<ItemTally> out;
   for (const RequestRow& request : requests) {
-    const auto [entry, fresh] = at.emplace(request.item_key, out.size());
+    const ItemId id{request.item_key, request.type};
+    const auto [entry, fresh] = at.emplace(id, out.size());
     if (fresh) {
       ItemTally tally;
       tally.item_key = request.item_key;
       tally.type = request.type;
-      if (const auto item = items.find(request.item_key); item != items.end()) {
+      if (const auto item = by_id.find(id); item != by_id.end()) {
         tally.dataset = item->second->dataset;
         tally.is_unanswerable = item->second->is_unanswerable;
       }
@@ -63,35 +66,31 @@ void tidy(ItemTally& tally) {
 struct TrialLoader::State {
   RunStore& run;
   const RunPlan& plan;
-  const std::vector<Item>& items;
   AnalysisOptions options;
-  ItemsByKey by_key;
   std::map<std::string, ArmPointer> arms;
 
   Result<ArmPointer> read(const ArmSpec& spec);
-  Status read_results(ArmStore& store, ArmData& arm);
+  Status read_results(ArmStore& store, const std::vector<Item>& items, ArmData& arm);
 };
 
-TrialLoader::TrialLoader(RunStore& run, const RunPlan& plan, const std::vector<Item>& items,
-                         const AnalysisOptions& options)
-    : state_(new State{run, plan, items, options, {}, {}}) {
-  for (const Item& item : items) state_->by_key[item_key(item)] = &item;
-}
+TrialLoader::TrialLoader(RunStore& run, const RunPlan& plan, const AnalysisOptions& options)
+    : state_(new State{run, plan, options, {}}) {}
 
 TrialLoader::~TrialLoader() = default;
 
-Status TrialLoader::State::read_results(ArmStore& store, ArmData& arm) {
+Status TrialLoader::State::read_results(ArmStore& store, const std::vector<Item>& items,
+                                        ArmData& arm) {
   Result<std::vector<RequestRow>> requests = store.requests();
   if (!requests) return std::move(requests).error();
-  std::unordered_map<std::string, std::size_t> at;
-  arm.items = expected_items(*requests, by_key, at);
+  std::map<ItemId, std::size_t> at;
+  arm.items = expected_items(*requests, items, at);
   Status visited = store.for_each_accepted([&](const ArmStore::AcceptedResult& row) -> Status {
-    const auto found = at.find(row.request.item_key);
+    const auto found = at.find({row.request.item_key, row.request.type});
     if (found == at.end()) {
       return Error{Code::data, "a result of an item that the arm does not ask"};
     }
     count(arm.items[found->second], row.result.outcome);
-    arm.usage.add(row.result);
+    arm.usage.add(row.result, row.attempt - 1);
     if (row.result.seed_honoured) {
       ++(*row.result.seed_honoured ? arm.seed_honoured : arm.seed_not_honoured);
     }
@@ -116,12 +115,14 @@ Result<ArmPointer> TrialLoader::State::read(const ArmSpec& spec) {
   Result<std::string> identity = (*store)->engine_identity();
   if (!identity) return std::move(identity).error();
   arm->engine_identity = *std::move(identity);
-  if (Status read = read_results(**store, *arm); !read) return std::move(read).error();
+  const Result<std::vector<Item>> items = run.items_of(spec.arm_id);
+  if (!items) return items.error();
+  if (Status read = read_results(**store, *items, *arm); !read) return std::move(read).error();
 
   const bool as_wrong = options.behaviour_outcomes == BehaviourOutcomes::score_as_wrong;
-  Result<std::vector<ItemScore>> primary = item_scores(**store, items, as_wrong);
+  Result<std::vector<ItemScore>> primary = item_scores(**store, *items, as_wrong);
   if (!primary) return std::move(primary).error();
-  Result<std::vector<ItemScore>> other = item_scores(**store, items, !as_wrong);
+  Result<std::vector<ItemScore>> other = item_scores(**store, *items, !as_wrong);
   if (!other) return std::move(other).error();
   arm->scores = *std::move(primary);
   arm->scores_other = *std::move(other);

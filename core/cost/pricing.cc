@@ -76,13 +76,13 @@ TrialCost trial_cost(const TrialSpec& trial, const std::map<std::string, int>& s
 
 }  // namespace
 
-void ArmUsage::add(const ResultRow& row) {
+void ArmUsage::add(const ResultRow& row, int earlier_attempts) {
   if (row.cached) {
     ++cached_rows;
     return;
   }
   ++rows;
-  extra_attempts += std::max(0, row.attempts - 1);
+  extra_attempts += std::max(0, row.attempts - 1) + earlier_attempts;
   if (!row.prompt_tokens || !row.completion_tokens) ++rows_without_counts;
   prompt_tokens += row.prompt_tokens.value_or(0);
   completion_tokens += row.completion_tokens.value_or(0);

@@ -43,7 +43,8 @@ struct ArmUsage {
   std::int64_t prompt_tokens = 0;
   std::int64_t completion_tokens = 0;
 
-  void add(const ResultRow& row);
+  // `earlier_attempts`: failed results of the same request before this one.
+  void add(const ResultRow& row, int earlier_attempts = 0);
   bool operator==(const ArmUsage&) const = default;
 };
 
