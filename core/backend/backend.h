@@ -107,13 +107,18 @@ class Backend {
   virtual Status reopen() { return ok; }
 };
 
-// What the core does for a backend while it runs.
+// What the core does for a backend while it runs. Any member may be empty. Called from a thread of
+// the backend's, also while another method of the Backend runs; log and progress one at a time.
 struct BackendServices {
   std::function<void(int level, std::string_view message)> log;  // level: PSW_LOG_*
   std::function<void(std::uint64_t done, std::uint64_t total, std::string_view stage)> progress;
   // Durable when it returns ok. token <= 64 KiB.
   std::function<Status(const std::string& job_id, std::string_view token)> checkpoint;
+  // Empty: the environment variable of that name. Asked only for names that the plugin declares;
+  // the values are taken out of every text that the backend gives.
   std::function<std::optional<std::string>(const std::string& name)> secret;
+  // True: stop, also while an instance is still loading. Asked often.
+  std::function<bool()> should_stop;
   std::filesystem::path scratch_folder;
   std::filesystem::path cache_folder;
 };

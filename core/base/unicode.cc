@@ -3,6 +3,7 @@
 
 #include <unicode/locid.h>
 #include <unicode/normalizer2.h>
+#include <unicode/uchar.h>
 #include <unicode/unistr.h>
 #include <unicode/utf8.h>
 
@@ -71,6 +72,18 @@ std::string unicode_nfc(std::string_view text) {
 
 std::string unicode_fold(std::string_view text) {
   return to_utf8(from_utf8(text).foldCase(U_FOLD_CASE_DEFAULT));
+}
+
+bool has_visible_character(std::string_view text) {
+  const auto size = static_cast<std::int32_t>(text.size());
+  for (std::int32_t at = 0; at < size;) {
+    UChar32 c = 0;
+    U8_NEXT(text.data(), at, size, c);
+    const bool invisible = c >= 0 && (u_isUWhiteSpace(c) || u_iscntrl(c) ||
+                                      u_hasBinaryProperty(c, UCHAR_DEFAULT_IGNORABLE_CODE_POINT));
+    if (!invisible) return true;
+  }
+  return false;
 }
 
 }  // namespace promptsweep

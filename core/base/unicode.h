@@ -18,5 +18,8 @@ std::string unicode_nfd(std::string_view text);
 std::string unicode_nfc(std::string_view text);
 // Full case folding, root locale: two names that differ in case only fold to the same bytes.
 std::string unicode_fold(std::string_view text);
+// False for text of white space, controls and ignorable characters (zero-width space and the like)
+// only.
+bool has_visible_character(std::string_view text);
 
 }  // namespace promptsweep

@@ -45,8 +45,8 @@ class Client : public HostProcess {
   ~Client() override {
     if (receiver_.joinable()) {
       if (created_ && !death()) destroy();
-      child_.hang_up();
       leaving_.store(true);
+      child_.hang_up();
       wait_for_death(Milliseconds(exit_grace_ms));
       if (!death()) child_.kill();
       receiver_.join();
@@ -125,16 +125,15 @@ class Client : public HostProcess {
                    const Sink& sink, Fetched& out) override {
     const std::shared_ptr<Batch> batch = batch_of(job);
     std::lock_guard<std::mutex> lock(batch->mutex);
+    if (batch->left > 0 && death()) {
+      batch->left = 0;  // refused before and unfinished now: a new instance answers them again
+    }
     if (batch->left == 0) {
       const std::uint64_t wanted = std::min(max_records, records_per_batch);
-      const CallStatus got =
-          call(Op::fetch, Writer().number(job).number(wanted).number(budget_ms).take(),
-               Milliseconds(budget_ms) + submit_bound, "fetch", [&](Reader& r) { batch->take(r); });
+      const CallStatus got = call(
+          Op::fetch, Writer().number(job).number(wanted).number(budget_ms).take(),
+          Milliseconds(budget_ms) + submit_bound, "fetch", [&](Reader& r) { batch->take(r); });
       if (!got && batch->left == 0) return got;
-    }
-    if (std::optional<CallStatus> lost = lost_status()) {
-      batch->left = 0;  // unfinished: a new instance answers them again
-      return *lost;
     }
     CallStatus refused = batch->deliver(max_records, sink, out.emitted);
     out.more = batch->left > 0 || batch->more_behind;
@@ -273,11 +272,6 @@ class Client : public HostProcess {
     return lost_locked();
   }
 
-  std::optional<CallStatus> lost_status() const {
-    std::lock_guard<std::mutex> lock(mutex_);
-    if (!death_) return std::nullopt;
-    return lost_locked();
-  }
   CallStatus lost_locked() const {
     CallStatus out = CallStatus::failure(
         PSW_E_UNAVAILABLE,
