@@ -161,7 +161,7 @@ class ResultMaker {
         observer_(observer) {}
 
   Result<RunFindings> make() {
-    if (Status scored = score_arms(run_, plan_, items_, scoring_rules(config_), observer_);
+    if (Status scored = score_arms(run_, plan_, scoring_rules(config_), observer_);
         !scored) {
       return std::move(scored).error();
     }
@@ -217,7 +217,7 @@ class ResultMaker {
   }
 
   Status find() {
-    TrialLoader loader(run_, plan_, items_, options_);
+    TrialLoader loader(run_, plan_, options_);
     std::vector<TrialFindings> trials;
     for (const TrialSpec& trial : plan_.trials) {
       Result<TrialData> data = loader.load(trial);

@@ -9,12 +9,11 @@
 namespace promptsweep {
 namespace {
 
-// A result is never replaced, so the arm and the number of accepted ones name the answers exactly.
-std::string input_hash(const ArmSpec& arm, const ArmProgress& progress,
-                       const std::string& items_sha256, const ScoringRules& rules) {
+// A result is never replaced, so the arm (whose id holds its items) and the number of accepted
+// results name the answers exactly.
+std::string input_hash(const ArmSpec& arm, const ArmProgress& progress, const ScoringRules& rules) {
   FieldHash hash;
   hash.add("scores").add(std::int64_t{scoring_version}).add(arm.arm_id).add(progress.accepted);
-  hash.add(items_sha256);
   for (const std::string& phrase : rules.abstention_phrases) hash.add(phrase);
   hash.add(rules.unsupported.strategy == UnsupportedRule::Strategy::baseline ? "baseline"
                                                                              : "overlap");
@@ -39,9 +38,7 @@ Status score_arm(ArmStore& store, const ItemIndex& items, const ScoringRules& ru
 
 }  // namespace
 
-Status score_arms(RunStore& run, const RunPlan& plan, const std::vector<Item>& items,
-                  const ScoringRules& rules, Observer& observer) {
-  const ItemIndex index(items);
+Status score_arms(RunStore& run, const RunPlan& plan, const ScoringRules& rules, Observer& observer) {
   for (const ArmSpec& arm : plan.arms) {
     std::string hash;
     {
@@ -51,7 +48,7 @@ Status score_arms(RunStore& run, const RunPlan& plan, const std::vector<Item>& i
       if (!progress) return std::move(progress).error();
       Result<std::string> known = (*store)->scores_input_hash();
       if (!known) return std::move(known).error();
-      hash = input_hash(arm, *progress, plan.items_sha256, rules);
+      hash = input_hash(arm, *progress, rules);
       if (*known == hash) {
         observer.phase_skipped("score", arm.arm_id);
         continue;
@@ -60,7 +57,10 @@ Status score_arms(RunStore& run, const RunPlan& plan, const std::vector<Item>& i
     observer.phase_started("score", arm.arm_id);
     Result<std::unique_ptr<ArmStore>> store = run.open_arm(arm);
     if (!store) return std::move(store).error();
-    if (Status scored = score_arm(**store, index, rules, hash); !scored) {
+    // What the arm was planned with: an edit of the data since then made other arms.
+    Result<std::vector<Item>> items = run.items_of(arm.arm_id);
+    if (!items) return std::move(items).error();
+    if (Status scored = score_arm(**store, ItemIndex(*items), rules, hash); !scored) {
       return std::move(scored).error().in("arm " + arm.arm_id);
     }
   }

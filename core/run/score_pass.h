@@ -2,10 +2,7 @@
 // Stored answers -> stored scores. Never calls a model.
 #pragma once
 
-#include <vector>
-
 #include "base/result.h"
-#include "records/item.h"
 #include "records/plan.h"
 #include "run/observer.h"
 #include "score/score.h"
@@ -15,7 +12,6 @@ namespace promptsweep {
 
 // Scores every `ok` result of every arm in the plan. An arm whose scores were made from the same
 // answers, items and rules is left alone.
-Status score_arms(RunStore& run, const RunPlan& plan, const std::vector<Item>& items,
-                  const ScoringRules& rules, Observer& observer);
+Status score_arms(RunStore& run, const RunPlan& plan, const ScoringRules& rules, Observer& observer);
 
 }  // namespace promptsweep
