@@ -143,6 +143,22 @@ BOOST_AUTO_TEST_CASE(a_request_that_never_ends_ends_with_its_process) {
   // The engine's thread never comes back, so destroy hangs: the end of the process is bounded.
 }
 
+BOOST_AUTO_TEST_CASE(a_plugin_that_ignores_cancel_is_killed) {
+  const auto found = find_plugin("faulty_ignores_cancel", {FAULTY_FOLDER});
+  BOOST_REQUIRE_MESSAGE(bool(found), why(found));
+  const auto backend = open_backend(*found, {}, services());
+  BOOST_REQUIRE_MESSAGE(bool(backend), why(backend));
+  BOOST_REQUIRE(bool((*backend)->submit(job("a", ids(2)))));
+  BOOST_REQUIRE(bool((*backend)->cancel("a")));
+  BOOST_TEST(wait_for([&] {
+    (void)(*backend)->poll("a");
+    return (*backend)->lost();
+  }));
+  const auto polled = (*backend)->poll("a");
+  BOOST_REQUIRE(!polled);
+  BOOST_TEST(polled.error().text.find("did not stop within 100 ms") != std::string::npos);
+}
+
 BOOST_AUTO_TEST_CASE(the_childs_environment_holds_no_secret) {
   ::setenv("ECHO_TOKEN", "canary-77aa", 1);
   ::setenv("OTHER_API_KEY", "canary-88bb", 1);
