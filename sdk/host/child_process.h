@@ -24,14 +24,19 @@ class Socket {
 
   // False: the other side is gone.
   bool send(std::string_view bytes);
+  // Goes with the next send(): for what is of no use alone.
+  void send_later(std::string_view bytes);
   // Appends what is there, waiting for a first byte. False: the other side is gone.
   bool receive(std::string& bytes);
   void adopt(int descriptor) { descriptor_ = descriptor; }
   int descriptor() const { return descriptor_; }
 
  private:
+  bool send_locked(std::string_view bytes);
+
   int descriptor_;
   std::mutex send_mutex_;
+  std::string later_;  // guarded by send_mutex_
 };
 
 // Starts a program with the socket as its descriptor 3, standard input empty, standard output and

@@ -98,8 +98,23 @@ std::string describe_end(const siginfo_t& info) {
 
 Socket::~Socket() { close_if_open(descriptor_); }
 
+void Socket::send_later(std::string_view bytes) {
+  std::lock_guard<std::mutex> lock(send_mutex_);
+  later_.append(bytes);
+}
+
 bool Socket::send(std::string_view bytes) {
   std::lock_guard<std::mutex> lock(send_mutex_);
+  if (!later_.empty()) {
+    later_.append(bytes);
+    bytes = later_;
+  }
+  const bool sent = send_locked(bytes);
+  later_.clear();
+  return sent;
+}
+
+bool Socket::send_locked(std::string_view bytes) {
   while (!bytes.empty()) {
     const ssize_t n = ::send(descriptor_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
     if (n < 0 && errno == EINTR) continue;

@@ -130,9 +130,9 @@ class Client : public HostProcess {
     }
     if (batch->left == 0) {
       const std::uint64_t wanted = std::min(max_records, records_per_batch);
-      const CallStatus got = call(
-          Op::fetch, Writer().number(job).number(wanted).number(budget_ms).take(),
-          Milliseconds(budget_ms) + submit_bound, "fetch", [&](Reader& r) { batch->take(r); });
+      const CallStatus got =
+          call(Op::fetch, Writer().number(job).number(wanted).number(budget_ms).take(),
+               Milliseconds(budget_ms) + submit_bound, "fetch", [&](Reader& r) { batch->take(r); });
       if (!got && batch->left == 0) return got;
     }
     CallStatus refused = batch->deliver(max_records, sink, out.emitted);

@@ -181,7 +181,15 @@ class Server {
       send({Op::progress, 0, Writer().number(job).number(done).number(total).text(stage).take()});
     };
     s.mark = [this](psw_job job, std::uint64_t index, std::int32_t what) {
-      send({Op::mark, 0, Writer().number(job).number(index).number(what).take()});
+      const std::string frame =
+          encode({Op::mark, 0, Writer().number(job).number(index).number(what).take()});
+      // A beginning must be known before the work can kill this process. An end may wait for the
+      // next beginning or reply: at worst a finished request looks like a suspect.
+      if (what == PSW_MARK_BEGIN) {
+        socket_.send(frame);
+      } else {
+        socket_.send_later(frame);
+      }
     };
     s.secret = [this](std::string_view name) { return ask_text(Op::secret, name); };
     s.param = [this](std::string_view key) { return ask_text(Op::param, key); };

@@ -40,7 +40,7 @@ BOOST_AUTO_TEST_CASE(an_abort_costs_one_host_and_names_the_suspect) {
   const std::string state = (folder / "state").string();
   std::filesystem::create_directory(state);
   const auto backend =
-      open("{\"state_folder\": \"" + state +
+      open("{\"delay_ms\": 20, \"state_folder\": \"" + state +
                "\", \"failures\": [{\"kind\": \"abort\", \"request_id\": \"r7\", \"times\": 1}]}",
            "process");
   BOOST_REQUIRE(bool(backend->submit(job("first", ids(20)))));
@@ -131,13 +131,32 @@ BOOST_AUTO_TEST_CASE(one_host_dies_alone) {
   BOOST_TEST(drain(*stable, "s").size() == 5u);
 }
 
-BOOST_AUTO_TEST_CASE(a_job_that_ignores_cancel_ends_with_its_process) {
-  const auto backend = open(R"({"failures": [{"kind": "hang", "request_id": "r0"}]})", "process");
-  BOOST_REQUIRE(bool(backend->submit(job("a", ids(1)))));
-  // Its run() ends at once, but the engine's thread never comes back: destroy hangs.
+BOOST_AUTO_TEST_CASE(a_request_that_never_ends_ends_with_its_process) {
+  const auto backend = open(R"({"failures": [{"kind": "hang", "request_id": "r1"}]})", "process");
+  BOOST_REQUIRE(bool(backend->submit(job("a", ids(2)))));
+  BOOST_TEST(wait_for([&] { return backend->poll("a")->done == 1; }));
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));  // r1 hangs by now
   BOOST_REQUIRE(bool(backend->cancel("a")));
   const auto rows = drain(*backend, "a");
-  BOOST_TEST((rows.at("r0").outcome == Outcome::cancelled));
+  BOOST_TEST((rows.at("r0").outcome == Outcome::ok));
+  BOOST_TEST((rows.at("r1").outcome == Outcome::cancelled));
+  // The engine's thread never comes back, so destroy hangs: the end of the process is bounded.
+}
+
+BOOST_AUTO_TEST_CASE(a_plugin_that_ignores_cancel_is_killed) {
+  const auto found = find_plugin("faulty_ignores_cancel", {FAULTY_FOLDER});
+  BOOST_REQUIRE_MESSAGE(bool(found), why(found));
+  const auto backend = open_backend(*found, {}, services());
+  BOOST_REQUIRE_MESSAGE(bool(backend), why(backend));
+  BOOST_REQUIRE(bool((*backend)->submit(job("a", ids(2)))));
+  BOOST_REQUIRE(bool((*backend)->cancel("a")));
+  BOOST_TEST(wait_for([&] {
+    (void)(*backend)->poll("a");
+    return (*backend)->lost();
+  }));
+  const auto polled = (*backend)->poll("a");
+  BOOST_REQUIRE(!polled);
+  BOOST_TEST(polled.error().text.find("did not stop within 100 ms") != std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(the_childs_environment_holds_no_secret) {

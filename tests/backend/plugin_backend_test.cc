@@ -191,10 +191,10 @@ BOOST_DATA_TEST_CASE(create_tells_why_it_fails, data::make(both), isolation) {
 }
 
 BOOST_DATA_TEST_CASE(loading_tells_its_progress_and_can_be_stopped, data::make(both), isolation) {
-  std::atomic<int> progress{0};
+  std::atomic<int> progress{0}, other_totals{0};
   BackendServices s = services();
   s.progress = [&](std::uint64_t, std::uint64_t total, std::string_view) {
-    BOOST_TEST(total == 60000u);
+    other_totals += total != 60000;
     ++progress;
   };
   s.should_stop = [&] { return progress.load() >= 2; };
@@ -205,6 +205,7 @@ BOOST_DATA_TEST_CASE(loading_tells_its_progress_and_can_be_stopped, data::make(b
   const auto opened = open_backend(plugin(), options, s);
   BOOST_REQUIRE(!opened);
   BOOST_TEST((opened.error().code == Code::cancelled));
+  BOOST_TEST(other_totals == 0);
   BOOST_TEST((std::chrono::steady_clock::now() - begin < std::chrono::seconds(5)));
 }
 

@@ -11,6 +11,9 @@ class Faulty {
   Faulty(psw::Host, std::string_view) {}
   void run(psw::Job& job) {
     psw::Request request;
+#ifdef FAULT_ignores_cancel
+    for (;;) std::this_thread::sleep_for(std::chrono::hours(1));
+#endif
     while (!job.stopping() && job.next(request)) {
       job.deliver(request, R"({"text":"faulty","finish_reason":"stop"})");
     }
@@ -41,7 +44,7 @@ constexpr std::uint64_t capabilities = 0;
 #define THE_ID FAULTY_ID
 #endif
 
-const psw_limits limits = {sizeof(psw_limits), 1, 0, 0, 0, 0, 10, 1000, 1000, 1000};
+const psw_limits limits = {sizeof(psw_limits), 1, 0, 0, 0, 0, 10, 100, 1000, 100};
 const psw_descriptor descriptor = {sizeof(psw_descriptor), min_host_minor,         PSW_LIT(THE_ID),
                                    PSW_LIT("Faulty"),      PSW_LIT("promptsweep"), PSW_LIT("1.2.3"),
                                    PSW_LIT("Apache-2.0"),  capabilities,           &limits,
@@ -58,7 +61,7 @@ using plugin = psw::Plugin<Faulty, descriptor>;
 }
 
 [[maybe_unused]] const psw_plugin_api* table() {
-  static psw_plugin_api api = {
+  [[maybe_unused]] static psw_plugin_api api = {
       sizeof(psw_plugin_api), PSW_TARGET_MINOR,     describe,
       plugin::init,           plugin::deinit,       plugin::validate_config,
       plugin::create,         plugin::destroy,      plugin::submit,
