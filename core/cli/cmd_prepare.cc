@@ -11,14 +11,17 @@ int cmd_prepare(const std::vector<std::string>& arguments) {
   namespace po = boost::program_options;
   po::options_description options("Options");
   options.add_options()("squad", po::value<std::string>(), "SQuAD JSON, official layout")  //
-      ("triviaqa", po::value<std::string>(), "TriviaQA JSON, official layout")            //
-      ("nq_open", po::value<std::string>(), "NQ-open JSON lines")                         //
-      ("raw_dir", po::value<std::string>()->default_value("data/raw"), "where downloads with their official names lie")  //
-      ("prepared_dir", po::value<std::string>()->default_value("data/prepared"), "where the prepared files go");
+      ("triviaqa", po::value<std::string>(), "TriviaQA JSON, official layout")             //
+      ("nq_open", po::value<std::string>(), "NQ-open JSON lines")                          //
+      ("raw_dir", po::value<std::string>()->default_value("data/raw"),
+       "where downloads with their official names lie")  //
+      ("prepared_dir", po::value<std::string>()->default_value("data/prepared"),
+       "where the prepared files go");
   Result<ParsedArguments> parsed = parse_arguments(arguments, options);
   if (!parsed) return fail(parsed.error());
   if (parsed->help) {
-    std::cout << "promptsweep prepare - open_book.jsonl and closed_book.jsonl from the official downloads.\n\n"
+    std::cout << "promptsweep prepare - open_book.jsonl and closed_book.jsonl from the official "
+                 "downloads.\n\n"
                  "  promptsweep prepare --squad dev-v2.0.json --nq_open NQ-open.dev.jsonl\n\n"
               << options << "\nExit codes: 0 done, 2 a file is missing or malformed.\n";
     return exit_ok;

@@ -161,8 +161,7 @@ class ResultMaker {
         observer_(observer) {}
 
   Result<RunFindings> make() {
-    if (Status scored = score_arms(run_, plan_, scoring_rules(config_), observer_);
-        !scored) {
+    if (Status scored = score_arms(run_, plan_, scoring_rules(config_), observer_); !scored) {
       return std::move(scored).error();
     }
     Result<std::string> state = state_hash(run_, plan_);

@@ -38,7 +38,8 @@ Status score_arm(ArmStore& store, const ItemIndex& items, const ScoringRules& ru
 
 }  // namespace
 
-Status score_arms(RunStore& run, const RunPlan& plan, const ScoringRules& rules, Observer& observer) {
+Status score_arms(RunStore& run, const RunPlan& plan, const ScoringRules& rules,
+                  Observer& observer) {
   for (const ArmSpec& arm : plan.arms) {
     std::string hash;
     {

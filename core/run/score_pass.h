@@ -12,6 +12,7 @@ namespace promptsweep {
 
 // Scores every `ok` result of every arm in the plan. An arm whose scores were made from the same
 // answers, items and rules is left alone.
-Status score_arms(RunStore& run, const RunPlan& plan, const ScoringRules& rules, Observer& observer);
+Status score_arms(RunStore& run, const RunPlan& plan, const ScoringRules& rules,
+                  Observer& observer);
 
 }  // namespace promptsweep
