@@ -86,4 +86,37 @@ bool has_visible_character(std::string_view text) {
   return false;
 }
 
+std::u32string code_points(std::string_view text) {
+  std::u32string out;
+  const auto size = static_cast<std::int32_t>(text.size());
+  for (std::int32_t at = 0; at < size;) {
+    UChar32 c = 0;
+    U8_NEXT_OR_FFFD(text.data(), at, size, c);
+    out += static_cast<char32_t>(c);
+  }
+  return out;
+}
+
+std::string utf8(std::u32string_view text) {
+  std::string out;
+  for (char32_t c : text) {
+    char bytes[U8_MAX_LENGTH];
+    std::int32_t size = 0;
+    UBool failed = false;
+    U8_APPEND(bytes, size, U8_MAX_LENGTH, static_cast<UChar32>(c), failed);
+    if (!failed) out.append(bytes, static_cast<std::size_t>(size));
+  }
+  return out;
+}
+
+bool is_alphanumeric(char32_t c) {
+  return (U_GET_GC_MASK(static_cast<UChar32>(c)) & (U_GC_L_MASK | U_GC_N_MASK)) != 0;
+}
+
+bool is_word_character(char32_t c) { return c == U'_' || is_alphanumeric(c); }
+
+bool is_white_space(char32_t c) {
+  return (c >= 0x1c && c <= 0x1f) || u_isUWhiteSpace(static_cast<UChar32>(c));
+}
+
 }  // namespace promptsweep

@@ -48,6 +48,7 @@ Result<std::vector<Item>> read_triviaqa(const DatasetSource& source, std::string
     for (const std::string& text : *aliases) add_unique(item.answers, text);
     for (const std::string& text : *human) add_unique(item.answers, text);
     item.normalized_aliases = *normalized;
+    item.human_answers = *human;
     if (item.answers.empty() && item.normalized_aliases.empty())
       return Error{Code::invalid_input, where + "has no answer"};
     items.push_back(std::move(item));
