@@ -1,0 +1,92 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Builds llama.cpp's libraries once into a cache outside the checkout and prints the folder of the
+# finished build. The cache is keyed by version, compiler and options; it is made under another name
+# and renamed, so a folder that exists is whole. A finished one is used without npm or network.
+#
+#   build_llama.sh [--source DIR] [--cuda] [--source-only]
+#
+# The folder holds source/ (also gguf-py), include/ and lib/*.a.
+set -euo pipefail
+
+package=node-llama-cpp
+version=3.22.1
+# SHA-512 of the package as published; it holds llama.cpp 0.5.0 as a git bundle.
+sha512=6e5b488a9b9699cd76dc7eed30880318a4ac4ab866865418795502e3c5d38d55bb5c624988927209d95333343f2e25a83e4183a5c2f816f883a60c3ba9f4e20f
+
+source_dir=
+cuda=OFF
+source_only=
+while [ $# -gt 0 ]; do
+  case $1 in
+    --source) source_dir=$2; shift 2 ;;
+    --cuda) cuda=ON; shift ;;
+    --source-only) source_only=1; shift ;;
+    *) echo "build_llama.sh: unknown argument $1" >&2; exit 2 ;;
+  esac
+done
+
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/promptsweep
+# One uninstrumented release build serves every preset, so it is always built by the system's g++.
+compiler=${PROMPTSWEEP_LLAMA_CXX:-g++}
+options=(
+  -DCMAKE_BUILD_TYPE=Release -DBUILD_SHARED_LIBS=OFF -DCMAKE_POSITION_INDEPENDENT_CODE=ON
+  -DLLAMA_BUILD_APP=OFF -DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_EXAMPLES=OFF -DLLAMA_BUILD_TOOLS=OFF
+  -DLLAMA_BUILD_SERVER=OFF -DLLAMA_BUILD_COMMON=OFF
+  -DGGML_NATIVE=ON -DGGML_OPENMP=OFF -DGGML_CUDA=$cuda
+)
+# Native code runs on machines with the same instructions only, so those are part of the key.
+cpu=$(grep -m1 '^flags' /proc/cpuinfo | tr ' ' '\n' | LC_ALL=C sort | sha256sum | cut -c1-8)
+origin=$version
+[ -z "$source_dir" ] || origin=$(cd "$source_dir" && pwd)
+key=$(printf '%s\n' "$origin" "$("$compiler" --version | head -n 1)" "$cpu" "${options[@]}" | sha256sum | cut -c1-12)
+done_dir=$cache/llama-$version-$key
+source_cache=$cache/llama-source-$version
+
+mkdir -p "$cache"
+exec 9>"$cache/.lock"
+flock 9
+
+work=
+trap '[ -z "$work" ] || rm -rf "$work"' EXIT
+
+fetch_source() {
+  [ -d "$source_cache" ] && return
+  command -v npm >/dev/null || { echo "build_llama.sh: npm is needed to obtain llama.cpp once; or name a source tree" >&2; exit 1; }
+  work=$(mktemp -d "$cache/.fetch.XXXXXX")
+  echo "obtaining llama.cpp from the npm package $package@$version" >&2
+  (cd "$work" && npm pack --silent "$package@$version" >/dev/null)
+  tarball=$work/$package-$version.tgz
+  echo "$sha512  $tarball" | sha512sum --check --quiet >&2 || {
+    echo "build_llama.sh: $package@$version is not the pinned file" >&2; exit 1; }
+  tar -xzf "$tarball" -C "$work" package/llama/gitRelease.bundle
+  git -c advice.detachedHead=false clone --quiet "$work/package/llama/gitRelease.bundle" "$work/source" >&2
+  rm -rf "$work/source/.git"
+  mv "$work/source" "$source_cache"
+  rm -rf "$work"
+  work=
+}
+
+if [ -z "$source_dir" ]; then
+  if [ ! -d "$done_dir" ] || [ -n "$source_only" ]; then fetch_source; fi
+  source_dir=$source_cache
+fi
+if [ -n "$source_only" ]; then
+  echo "$source_dir"
+  exit 0
+fi
+
+if [ ! -d "$done_dir" ]; then
+  work=$(mktemp -d "$cache/.build.XXXXXX")
+  echo "building llama.cpp's libraries once, into $done_dir" >&2
+  generator=()
+  command -v ninja >/dev/null && generator=(-G Ninja)
+  CC=${compiler/g++/gcc} CXX=$compiler cmake -S "$source_dir" -B "$work/build" "${generator[@]}" "${options[@]}" >"$work/log" 2>&1 &&
+    cmake --build "$work/build" --parallel "$(nproc)" >>"$work/log" 2>&1 || { tail -n 40 "$work/log" >&2; exit 1; }
+  mkdir -p "$work/out/lib" "$work/out/include"
+  find "$work/build" -name '*.a' -exec cp {} "$work/out/lib/" \;
+  cp "$source_dir"/include/*.h "$source_dir"/ggml/include/*.h "$work/out/include/"
+  sed -n 's/^set(LLAMA_VERSION_\(MAJOR\|MINOR\|PATCH\) \([0-9]*\))$/\2/p' "$source_dir/CMakeLists.txt" | paste -sd. >"$work/out/VERSION"
+  mv "$work/out" "$done_dir"
+fi
+echo "$done_dir"

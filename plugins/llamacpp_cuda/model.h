@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// A loaded model: weights, vocabulary, chat template. Immutable after construction, so that any
+// thread may render and tokenize.
+#pragma once
+
+#include <llama.h>
+
+#include <memory>
+#include <promptsweep/backend.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "options.h"
+#include "protocol.h"
+
+namespace llamacpp {
+
+class Model {
+ public:
+  // Loads the weights; host.progress hears of it, host.should_stop ends it. Throws psw::Error.
+  Model(const psw::Host& host, const Options& options);
+
+  llama_model* get() const { return model_.get(); }
+  const llama_vocab* vocab() const { return llama_model_get_vocab(model_.get()); }
+  const std::string& name() const { return name_; }
+
+  // The prompt's tokens as the model sees them. Special tokens come from the template alone: a
+  // message that itself holds the text of a control token is refused (PSW_E_INVALID_ARGUMENT),
+  // since it would end a turn or forge one.
+  std::vector<llama_token> prompt_tokens(const Query& query) const;
+  std::string piece(llama_token token) const;
+
+  // psw.identity/1 as JSON.
+  std::string identity() const;
+
+ private:
+  std::string metadata(const char* key) const;
+  void choose_template(const Options& options);
+  std::string render(const std::vector<Message>& messages) const;
+  std::vector<llama_token> tokenize(std::string_view text, bool add_special,
+                                    bool parse_special) const;
+  void refuse_control_tokens(std::string_view text) const;
+
+  struct Free {
+    void operator()(llama_model* model) const { llama_model_free(model); }
+  };
+  std::unique_ptr<llama_model, Free> model_;
+  std::string path_, sha256_, name_, template_, device_;
+  bool raw_ = false;
+};
+
+// The first GPU that llama.cpp can use, or "CPU".
+std::string device_name();
+
+}  // namespace llamacpp
