@@ -31,6 +31,14 @@ llama_sampler* make_sampler(const Query& query) {
   return chain;
 }
 
+// Threads wait for each other in every layer, so a small model is slower on many: one thread for
+// each 10 million parameters, up to the machine's processors.
+std::int32_t default_threads(const llama_model* model) {
+  const std::uint64_t worth = llama_model_n_params(model) / 10'000'000;
+  const std::uint64_t processors = std::max(1u, std::thread::hardware_concurrency());
+  return static_cast<std::int32_t>(std::clamp<std::uint64_t>(worth, 1, processors));
+}
+
 void add_to(llama_batch& batch, llama_token token, llama_pos position, llama_seq_id sequence,
             bool logits) {
   const std::int32_t i = batch.n_tokens++;
@@ -51,10 +59,7 @@ Engine::Engine(const psw::Host& host, const Options& options, const Model& model
   params.n_seq_max = sequences;
   params.n_batch = options.n_batch;
   params.n_ubatch = std::min(options.n_batch, 512u);
-  const auto threads =
-      options.threads > 0
-          ? options.threads
-          : static_cast<std::int32_t>(std::max(1u, std::thread::hardware_concurrency()));
+  const std::int32_t threads = options.threads > 0 ? options.threads : default_threads(model.get());
   params.n_threads = threads;
   params.n_threads_batch = threads;
   params.flash_attn_type =

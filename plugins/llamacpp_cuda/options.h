@@ -14,7 +14,7 @@ struct Options {
   std::int32_t n_gpu_layers = -1;
   std::uint32_t n_parallel = 1;
   std::uint32_t n_batch = 512;
-  std::int32_t threads = 0;  // 0: as many as the machine has
+  std::int32_t threads = 0;  // 0: as many processors as the model is worth
   bool flash_attention = false;
   std::string chat_template;  // a name that llama.cpp knows; empty: the model's own
   bool raw_prompt = false;
@@ -47,7 +47,7 @@ inline constexpr char options_schema[] = R"json({
   "n_batch": {"type": "integer", "minimum": 32, "maximum": 65536, "default": 512,
               "x-changes-numerics": true, "description": "Tokens a decode step at most."},
   "threads": {"type": "integer", "minimum": 0, "maximum": 1024, "default": 0,
-              "x-changes-numerics": true, "description": "CPU threads; 0 is all processors."},
+              "x-changes-numerics": true, "description": "CPU threads; 0 is one for each 10 million parameters, up to all processors."},
   "flash_attention": {"type": "boolean", "default": false, "x-changes-numerics": true},
   "chat_template": {"type": "string", "minLength": 1, "x-changes-answers": true,
                     "description": "Name of a template that llama.cpp knows; absent: the model's own."},
