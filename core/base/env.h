@@ -22,6 +22,32 @@ Status write_file_atomic(const std::filesystem::path& path, std::string_view byt
 // Creates the folder and its parents, and makes them durable.
 Status make_folders(const std::filesystem::path& path);
 
+// Renames a file that is already synced, replacing `to`, and makes the new name durable.
+Status rename_durably(const std::filesystem::path& from, const std::filesystem::path& to);
+
+// write_file_atomic for bytes that come piece by piece: append, then commit. Destroyed without a
+// commit it leaves the old file as it was.
+class AtomicFile {
+ public:
+  static Result<AtomicFile> create(const std::filesystem::path& path);
+  AtomicFile(AtomicFile&& other) noexcept;
+  AtomicFile& operator=(AtomicFile&&) = delete;
+  AtomicFile(const AtomicFile&) = delete;
+  AtomicFile& operator=(const AtomicFile&) = delete;
+  ~AtomicFile();
+
+  Status append(std::string_view bytes);
+  Status commit();  // once; append no more afterwards
+
+ private:
+  AtomicFile(int descriptor, std::filesystem::path path, std::filesystem::path temporary);
+  Status write_buffer();
+
+  int descriptor_ = -1;
+  std::filesystem::path path_, temporary_;
+  std::string buffer_;
+};
+
 // A lock that dies with its process (flock). Not copied, held until destroyed.
 class FileLock {
  public:
@@ -52,6 +78,13 @@ std::int64_t monotonic_us();
 // "pid 1234 on host name", for lock notes.
 std::string process_note();
 std::optional<std::string> environment(const char* name);
+bool stderr_is_terminal();
+// Free memory of this machine in bytes (what a new process could use without swapping).
+Result<std::uint64_t> available_memory_bytes();
+// Calls `handler` (async-signal-safe code only) at SIGINT and SIGTERM.
+void on_interrupt(void (*handler)(int));
+// Leaves at once, without destructors. Async-signal-safe.
+[[noreturn]] void leave_now(int exit_code);
 // Where this program's file lies; used to find installed plugins and the host process.
 std::filesystem::path executable_path();
 

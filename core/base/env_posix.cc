@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -12,6 +13,7 @@
 #include <ctime>
 #include <fstream>
 #include <sstream>
+#include <utility>
 
 #include "base/env.h"
 
@@ -49,16 +51,6 @@ Status sync_folder(const std::filesystem::path& folder) {
   return result;
 }
 
-Status write_synced(const std::filesystem::path& path, std::string_view bytes) {
-  // 0666 and the umask, not mkstemp's 0600: collaborators read these files.
-  const int descriptor = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-  if (descriptor < 0) return io_error("write", path);
-  Status written = write_all(descriptor, bytes, path);
-  if (written && ::fsync(descriptor) != 0) written = io_error("sync", path);
-  if (::close(descriptor) != 0 && written) written = io_error("close", path);
-  return written;
-}
-
 }  // namespace
 
 Result<std::string> read_file(const std::filesystem::path& path) {
@@ -85,20 +77,61 @@ Status make_folders(const std::filesystem::path& path) {
   return sync_folder(parent.empty() ? std::filesystem::path(".") : parent);
 }
 
+Status rename_durably(const std::filesystem::path& from, const std::filesystem::path& to) {
+  if (::rename(from.c_str(), to.c_str()) != 0) return io_error("replace", to);
+  return sync_folder(to.has_parent_path() ? to.parent_path() : std::filesystem::path("."));
+}
+
 Status write_file_atomic(const std::filesystem::path& path, std::string_view bytes) {
-  if (Status made = make_folders(path.parent_path()); !made) return made;
+  Result<AtomicFile> file = AtomicFile::create(path);
+  if (!file) return std::move(file).error();
+  if (Status written = file->append(bytes); !written) return written;
+  return file->commit();
+}
+
+Result<AtomicFile> AtomicFile::create(const std::filesystem::path& path) {
+  if (Status made = make_folders(path.parent_path()); !made) return std::move(made).error();
   std::filesystem::path temporary = path;
   temporary += "." + std::to_string(::getpid()) + "." + std::to_string(monotonic_us()) + ".tmp";
-  if (Status written = write_synced(temporary, bytes); !written) {
-    ::unlink(temporary.c_str());
-    return written;
-  }
-  if (::rename(temporary.c_str(), path.c_str()) != 0) {
-    Error error = io_error("replace", path);
-    ::unlink(temporary.c_str());
-    return error;
-  }
-  return sync_folder(path.has_parent_path() ? path.parent_path() : std::filesystem::path("."));
+  // 0666 and the umask, not mkstemp's 0600: collaborators read these files.
+  const int descriptor = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  if (descriptor < 0) return io_error("write", path);
+  return AtomicFile(descriptor, path, std::move(temporary));
+}
+
+AtomicFile::AtomicFile(int descriptor, std::filesystem::path path, std::filesystem::path temporary)
+    : descriptor_(descriptor), path_(std::move(path)), temporary_(std::move(temporary)) {}
+
+AtomicFile::AtomicFile(AtomicFile&& other) noexcept
+    : descriptor_(std::exchange(other.descriptor_, -1)),
+      path_(std::move(other.path_)),
+      temporary_(std::exchange(other.temporary_, {})),
+      buffer_(std::move(other.buffer_)) {}
+
+AtomicFile::~AtomicFile() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+  if (!temporary_.empty()) ::unlink(temporary_.c_str());
+}
+
+Status AtomicFile::append(std::string_view bytes) {
+  constexpr std::size_t buffer_limit = std::size_t{1} << 16;
+  buffer_.append(bytes);
+  return buffer_.size() < buffer_limit ? Status(ok) : write_buffer();
+}
+
+Status AtomicFile::write_buffer() {
+  Status written = write_all(descriptor_, buffer_, path_);
+  buffer_.clear();
+  return written;
+}
+
+Status AtomicFile::commit() {
+  if (Status written = write_buffer(); !written) return written;
+  if (::fsync(descriptor_) != 0) return io_error("sync", path_);
+  if (::close(std::exchange(descriptor_, -1)) != 0) return io_error("close", path_);
+  if (::rename(temporary_.c_str(), path_.c_str()) != 0) return io_error("replace", path_);
+  temporary_.clear();
+  return sync_folder(path_.has_parent_path() ? path_.parent_path() : std::filesystem::path("."));
 }
 
 Result<std::optional<FileLock>> FileLock::try_take(const std::filesystem::path& path,
@@ -170,6 +203,28 @@ std::optional<std::string> environment(const char* name) {
   if (value == nullptr) return std::nullopt;
   return std::string(value);
 }
+
+bool stderr_is_terminal() { return ::isatty(STDERR_FILENO) == 1; }
+
+Result<std::uint64_t> available_memory_bytes() {
+  std::ifstream in("/proc/meminfo");
+  std::string key;
+  std::uint64_t kib = 0;
+  for (std::string unit; in >> key >> kib; std::getline(in, unit)) {
+    if (key == "MemAvailable:") return kib * 1024;
+  }
+  return Error{Code::unsupported, "this system does not say how much memory is free"};
+}
+
+void on_interrupt(void (*handler)(int)) {
+  struct sigaction action {};
+  action.sa_handler = handler;
+  ::sigemptyset(&action.sa_mask);
+  ::sigaction(SIGINT, &action, nullptr);
+  ::sigaction(SIGTERM, &action, nullptr);
+}
+
+void leave_now(int exit_code) { ::_exit(exit_code); }
 
 std::filesystem::path executable_path() {
   std::error_code failed;

@@ -41,6 +41,23 @@ bool is_valid_utf8(std::string_view text) {
   return true;
 }
 
+std::string replace_invalid_utf8(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  const auto size = static_cast<std::int32_t>(text.size());
+  for (std::int32_t at = 0; at < size;) {
+    const std::int32_t start = at;
+    UChar32 c = 0;
+    U8_NEXT(text.data(), at, size, c);
+    if (c < 0) {
+      out += "\xEF\xBF\xBD";
+    } else {
+      out += text.substr(static_cast<std::size_t>(start), static_cast<std::size_t>(at - start));
+    }
+  }
+  return out;
+}
+
 std::string unicode_lower(std::string_view text) {
   return to_utf8(from_utf8(text).toLower(icu::Locale::getRoot()));
 }
@@ -67,6 +84,39 @@ bool has_visible_character(std::string_view text) {
     if (!invisible) return true;
   }
   return false;
+}
+
+std::u32string code_points(std::string_view text) {
+  std::u32string out;
+  const auto size = static_cast<std::int32_t>(text.size());
+  for (std::int32_t at = 0; at < size;) {
+    UChar32 c = 0;
+    U8_NEXT_OR_FFFD(text.data(), at, size, c);
+    out += static_cast<char32_t>(c);
+  }
+  return out;
+}
+
+std::string utf8(std::u32string_view text) {
+  std::string out;
+  for (char32_t c : text) {
+    char bytes[U8_MAX_LENGTH];
+    std::int32_t size = 0;
+    UBool failed = false;
+    U8_APPEND(bytes, size, U8_MAX_LENGTH, static_cast<UChar32>(c), failed);
+    if (!failed) out.append(bytes, static_cast<std::size_t>(size));
+  }
+  return out;
+}
+
+bool is_alphanumeric(char32_t c) {
+  return (U_GET_GC_MASK(static_cast<UChar32>(c)) & (U_GC_L_MASK | U_GC_N_MASK)) != 0;
+}
+
+bool is_word_character(char32_t c) { return c == U'_' || is_alphanumeric(c); }
+
+bool is_white_space(char32_t c) {
+  return (c >= 0x1c && c <= 0x1f) || u_isUWhiteSpace(static_cast<UChar32>(c));
 }
 
 }  // namespace promptsweep

@@ -8,6 +8,8 @@
 namespace promptsweep {
 
 bool is_valid_utf8(std::string_view text);
+// Each invalid sequence becomes U+FFFD, one for each maximal part, as in Python's errors="replace".
+std::string replace_invalid_utf8(std::string_view text);
 // Full Unicode lower-casing, root locale (like Python's str.lower()).
 std::string unicode_lower(std::string_view text);
 // Canonical decomposition.
@@ -19,5 +21,15 @@ std::string unicode_fold(std::string_view text);
 // False for text of white space, controls and ignorable characters (zero-width space and the like)
 // only.
 bool has_visible_character(std::string_view text);
+
+// Code points of valid UTF-8, and back.
+std::u32string code_points(std::string_view text);
+std::string utf8(std::u32string_view text);
+// What a regular expression calls \w and \s in Python: letters, numbers and '_' (combining marks
+// are no word characters); white space with the separators U+001C to U+001F.
+bool is_word_character(char32_t c);
+bool is_white_space(char32_t c);
+// Letters and numbers.
+bool is_alphanumeric(char32_t c);
 
 }  // namespace promptsweep

@@ -83,6 +83,7 @@ std::string to_json(const Item& item) {
               {"context", item.context},
               {"answers", item.answers},
               {"normalized_aliases", item.normalized_aliases},
+              {"human_answers", item.human_answers},
               {"is_unanswerable", item.is_unanswerable}}
       .dump();
 }
@@ -102,6 +103,7 @@ std::optional<Item> item_from_json(std::string_view text) {
     item.context = row.at("context");
     item.answers = row.at("answers");
     item.normalized_aliases = row.at("normalized_aliases");
+    item.human_answers = row.at("human_answers");
     item.is_unanswerable = row.at("is_unanswerable");
     return item;
   } catch (const json::exception&) {

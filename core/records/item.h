@@ -27,8 +27,10 @@ struct Item {
   std::string question;
   std::string context;               // open-book only
   std::vector<std::string> answers;  // gold; empty for an unanswerable question
-  // TriviaQA: the data set's NormalizedAliases as they stand; gold beside `answers` (HumanAnswers).
+  // TriviaQA in its official layout: NormalizedAliases as they stand and HumanAnswers. Where they
+  // are present they are the gold that its evaluation compares with.
   std::vector<std::string> normalized_aliases;
+  std::vector<std::string> human_answers;
   bool is_unanswerable = false;
 
   bool operator==(const Item&) const = default;

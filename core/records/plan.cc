@@ -140,6 +140,16 @@ TrialSpec trial_from(const json& v) {
   return t;
 }
 
+// nullopt where the text is no JSON or lacks a member.
+template <class Spec>
+std::optional<Spec> parsed(const std::string& text, Spec (*from)(const json&)) {
+  try {
+    return from(json::parse(text));
+  } catch (const json::exception&) {
+    return std::nullopt;
+  }
+}
+
 }  // namespace
 
 const EngineSpec* find_engine(const RunPlan& plan, const std::string& engine_id) {
@@ -199,6 +209,20 @@ std::optional<RunPlan> run_plan_from_json(const std::string& text) {
   } catch (const json::exception&) {
     return std::nullopt;
   }
+}
+
+std::string to_json(const EngineSpec& engine) { return engine_json(engine).dump(); }
+std::string to_json(const ArmSpec& arm) { return arm_json(arm).dump(); }
+std::string to_json(const TrialSpec& trial) { return trial_json(trial).dump(); }
+
+std::optional<EngineSpec> engine_spec_from_json(const std::string& text) {
+  return parsed(text, &engine_from);
+}
+std::optional<ArmSpec> arm_spec_from_json(const std::string& text) {
+  return parsed(text, &arm_from);
+}
+std::optional<TrialSpec> trial_spec_from_json(const std::string& text) {
+  return parsed(text, &trial_from);
 }
 
 }  // namespace promptsweep

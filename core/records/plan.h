@@ -96,8 +96,14 @@ struct RunPlan {
 const EngineSpec* find_engine(const RunPlan& plan, const std::string& engine_id);
 const ArmSpec* find_arm(const RunPlan& plan, const std::string& arm_id);
 
-// JSON document with every field, and back.
+// JSON documents with every field, and back.
 std::string to_json(const RunPlan& plan);
 std::optional<RunPlan> run_plan_from_json(const std::string& json);
+std::string to_json(const EngineSpec& engine);
+std::optional<EngineSpec> engine_spec_from_json(const std::string& json);
+std::string to_json(const ArmSpec& arm);
+std::optional<ArmSpec> arm_spec_from_json(const std::string& json);
+std::string to_json(const TrialSpec& trial);
+std::optional<TrialSpec> trial_spec_from_json(const std::string& json);
 
 }  // namespace promptsweep

@@ -3,7 +3,8 @@
 // The only place where "done" is decided: the set of expected request ids against the set of ids
 // with an accepted result. Stored bytes: core/store/FORMAT.md.
 //
-// Thread safety: one ArmStore may be used from several threads (it serialises).
+// Thread safety: one ArmStore may be used from several threads (it serialises). One ArmStore writes
+// a file at a time (the run's writer lock sees to it); any number may read it meanwhile.
 #pragma once
 
 #include <cstdint>
@@ -12,6 +13,8 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -45,10 +48,15 @@ struct JobRow {
 
 class ArmStore {
  public:
-  // Opens or creates `path`. A store made by a newer format is refused with a sentence.
+  // Opens or creates `path`. A store made by a newer format is refused with a sentence, and so is
+  // a file that is no store or is damaged (Code::data); it is left as it is.
   static Result<std::unique_ptr<ArmStore>> open(const std::filesystem::path& path);
-  // For readers (report, scores, dashboards) while another process may write.
+  // For readers (report, dashboards) while another process may write. Every write is Code::state.
   static Result<std::unique_ptr<ArmStore>> open_read_only(const std::filesystem::path& path);
+  // For a file that nobody writes any more (a sealed run): leaves nothing beside it.
+  static Result<std::unique_ptr<ArmStore>> open_immutable(const std::filesystem::path& path);
+  // Flushes; call flush() before, since a destructor cannot say that it failed. Afterwards the
+  // store is one file.
   virtual ~ArmStore() = default;
 
   // Writes the arm's spec and expected requests in one transaction; a store that already has them
@@ -61,17 +69,22 @@ class ArmStore {
   virtual Result<std::string> engine_identity() = 0;
   virtual Status record_engine_identity(const std::string& identity_json) = 0;
 
+  // Counts durable rows only; results still in the buffer are not there yet.
   virtual Result<ArmProgress> progress() = 0;
   virtual Result<std::vector<RequestRow>> requests() = 0;  // all, in item order
   // Requests without an accepted result that are in no job that is not terminal, in item order.
+  // Flushes first.
   virtual Result<std::vector<RequestRow>> pending() = 0;
 
-  // --- jobs. A request belongs to at most one job that is not terminal (unique index).
+  // --- jobs. A request belongs to at most one job that is not terminal (unique index), and one
+  // with an accepted result to no new job (both Code::state). Each call is durable when it returns
+  // and flushes first, so that a token never runs ahead of the results it stands for. An unknown
+  // job is Code::not_found.
   virtual Status record_job_intent(const JobRow& job,
                                    const std::vector<std::string>& request_ids) = 0;
   virtual Status record_job_submitted(const std::string& job_id) = 0;
   virtual Status record_checkpoint(const std::string& job_id, std::string_view token) = 0;
-  // Its requests without an accepted result become pending again.
+  // Its requests without an accepted result become pending again. `how` it ended is kept.
   virtual Status record_job_terminal(const std::string& job_id, std::string_view how) = 0;
   virtual Result<std::vector<JobRow>> open_jobs() = 0;  // intended or submitted
   virtual Result<std::vector<std::string>> job_requests(const std::string& job_id) = 0;
@@ -79,10 +92,13 @@ class ArmStore {
 
   // --- results. Buffered; durable at the latest 100 ms later or at flush(). A final outcome is
   // accepted unless the id has an accepted result already (then it is counted as a duplicate and
-  // dropped); a transient outcome is kept as an attempt only. An unknown id is Code::data.
+  // dropped); a transient outcome is kept as an attempt only. An unknown id is Code::data. When
+  // the disk refuses a commit, its rows are kept and tried again, and put_result returns that
+  // error (and does not take the row) until a commit succeeds.
   virtual Status put_result(const ResultRow& row) = 0;
   virtual Status flush() = 0;
-  virtual Result<std::int64_t> duplicates_dropped() = 0;
+  // The next three flush first.
+  virtual Result<std::int64_t> duplicates_dropped() = 0;  // ever, over all processes
   virtual Result<int> attempts_of(
       const std::string& request_id) = 0;  // results seen, accepted or not
   // Failed attempts of the current process run are counted by the runner; these are all ever.
@@ -90,15 +106,23 @@ class ArmStore {
   struct AcceptedResult {
     RequestRow request;
     ResultRow result;
+    int attempt = 0;  // which of the request's results this was, from 1
     std::optional<Score> score;
   };
-  // In item order.
+  // In item order. `visit` may call the store; what is accepted meanwhile may be seen or not.
   virtual Status for_each_accepted(const std::function<Status(const AcceptedResult&)>& visit) = 0;
+  virtual Result<std::optional<AcceptedResult>> accepted(const std::string& request_id) = 0;
 
-  // --- scores, keyed by the hash of what made them (gold, rules, scoring version).
+  // --- scores, keyed by the hash of what made them (gold, rules, scoring version). Scores put
+  // under the recorded hash join those that are there; another hash replaces them all. A score of
+  // an id without an accepted result is Code::data.
   virtual Result<std::string> scores_input_hash() = 0;  // empty: none yet
   virtual Status put_scores(const std::string& input_hash,
                             const std::vector<std::pair<std::string, Score>>& by_request_id) = 0;
+
+  // Reads the whole file: SQLite's integrity checks and the store's own rules. Code::data names
+  // what is wrong.
+  virtual Status verify() = 0;
 };
 
 }  // namespace promptsweep

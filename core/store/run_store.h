@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The store of one run: plan, pinned items, phase records; and the artifacts of its folder.
+// Stored bytes: core/store/FORMAT.md. Thread safety: a RunStore serialises its callers.
 //
 //   experiments/run_<RUN_ID>/
 //     run.sqlite  .run.lock  effective_config.yaml  multi_trial_manifest.json  aggregate_report.md
@@ -33,7 +34,8 @@ struct PhaseRecord {
 class RunStore {
  public:
   // Creates the folder and the database, or opens them for writing. Holds the run's writer lock
-  // until destroyed; Code::state with the holder's note when another process has it.
+  // until destroyed; Code::state with the holder's note when another process has it. A sealed run
+  // opens, and refuses every write.
   static Result<std::unique_ptr<RunStore>> open_for_writing(
       const std::filesystem::path& run_folder);
   static Result<std::unique_ptr<RunStore>> open_read_only(const std::filesystem::path& run_folder);
@@ -41,32 +43,51 @@ class RunStore {
 
   virtual const std::filesystem::path& folder() const = 0;
 
-  // One transaction. Arms and trials that exist are left alone; trials of an earlier plan that the
-  // new one lacks are marked superseded when the configuration changed (`supersede`).
+  // One transaction. Arms and trials that exist are left alone (an arm whose identity differs
+  // under the same id is Code::state; a trial gains the arms that it lacked, of a plan for one
+  // condition only). Trials of an earlier plan that the new one lacks are marked superseded when
+  // the configuration changed (`supersede`); without it, other items than the pinned ones are
+  // Code::state. Refused: arm ids "pending", slugs that differ from another in case alone, paths
+  // that leave the run folder.
   virtual Status write_plan(const RunPlan& plan, const std::vector<Item>& items,
                             bool supersede) = 0;
-  virtual Result<RunPlan> plan() = 0;  // every trial ever planned, superseded ones marked
-  virtual Result<std::vector<Item>> items() = 0;  // pinned, in run order
+  // Every arm and trial ever planned, the latest plan's first, superseded trials marked; the
+  // blocks are the latest plan's. Code::state before the first write_plan.
+  virtual Result<RunPlan> plan() = 0;
+  virtual Result<std::vector<Item>> items() = 0;  // of the latest plan, in run order
+  // What an arm was last planned with; differs from items() for arms that an edit left behind.
+  virtual Result<std::vector<Item>> items_of(const std::string& arm_id) = 0;
 
   virtual Result<std::optional<PhaseRecord>> phase(const std::string& phase,
                                                    const std::string& subject) = 0;
   virtual Status record_phase(const PhaseRecord& record) = 0;
   virtual Result<std::vector<PhaseRecord>> phases() = 0;
 
-  // complete, incomplete; and sealed (archived) runs refuse every write.
+  // complete, incomplete; and sealed (archived) runs refuse every write. Sealing is for good.
   virtual Result<std::string> state() = 0;
   virtual Status set_state(const std::string& state) = 0;
 
+  // At the recorded place of an arm of the plan, by arm_id; Code::not_found for any other.
   virtual Result<std::unique_ptr<class ArmStore>> open_arm(const ArmSpec& arm) = 0;
   virtual Result<std::unique_ptr<class ArmStore>> open_arm_read_only(const ArmSpec& arm) = 0;
+
+  // SQLite's integrity checks of run.sqlite.
+  virtual Status verify() = 0;
 
   // Throughput of earlier runs is kept beside the runs (experiments/throughput.json).
 };
 
-// Writes a file that others rendered, atomically. Returns its SHA-256.
+// Writes a file that others rendered, atomically. Returns its SHA-256. Code::state in the folder of
+// a sealed run.
 Result<std::string> put_artifact(const std::filesystem::path& path, std::string_view bytes);
+// Code::state where `path` lies in the folder of a sealed run (one with SHA256SUMS beside
+// run.sqlite).
+Status check_not_sealed(const std::filesystem::path& path);
 
-// Seal: SHA256SUMS over every file of the run (itself and locks excluded), then state "sealed".
+// Seal: verifies every store, sets the state "sealed", then writes SHA256SUMS (sha256sum -c reads
+// it) over every file of the run, itself, locks and SQLite's side files excluded. No arm may be
+// open for writing. A run that is sealed already is left alone; one whose sealing was cut off is
+// finished.
 Status seal_run(RunStore& run);
 
 struct RunSummary {
@@ -74,6 +95,7 @@ struct RunSummary {
   std::filesystem::path folder;
   std::string state;
   std::string created_at, config_sha256, command_line_json;
+  std::string problem;  // of an unreadable run
 };
 // The runs under an experiments folder, newest first; unreadable ones are listed with state
 // "unreadable".

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "analysis/analyze.h"
+
+#include <algorithm>
+#include <set>
+
+#include "analysis/caveats.h"
+#include "analysis/metric_findings.h"
+#include "analysis/pairing.h"
+#include "base/digest.h"
+
+namespace promptsweep {
+namespace {
+
+using Pairs = std::vector<ItemPair>;
+
+template <class Keep>
+Pairs select(const Pairs& pairs, Keep keep) {
+  Pairs out;
+  std::copy_if(pairs.begin(), pairs.end(), std::back_inserter(out), keep);
+  return out;
+}
+
+std::vector<MetricFinding> metrics_of(TaskType type, const Pairs& pairs,
+                                      const MetricContext& context) {
+  std::vector<MetricFinding> out;
+  for (const MetricDefinition& metric : metric_definitions()) {
+    if (metric.applies_to(type)) out.push_back(metric_finding(metric, pairs, context));
+  }
+  return out;
+}
+
+bool has_behaviour(const AttritionFinding& attrition) {
+  const auto any = [](const std::vector<std::pair<Outcome, std::int64_t>>& counts) {
+    return std::any_of(counts.begin(), counts.end(),
+                       [](const auto& entry) { return is_behaviour(entry.first); });
+  };
+  return any(attrition.control_requests) || any(attrition.treatment_requests);
+}
+
+// What identifies a block within the run, as the head of its seeds.
+struct BlockKey {
+  std::string slug, temperature;
+  TaskType type;
+
+  std::string of(const std::string& dataset, Analysis analysis) const {
+    return FieldHash()
+        .add(slug)
+        .add(temperature)
+        .add(to_string(type))
+        .add(dataset)
+        .add(analysis == Analysis::primary ? "primary" : "other")
+        .bytes();
+  }
+};
+
+BlockFindings block(const Pairs& pairs, const std::string& dataset, const BlockKey& key,
+                    const AnalysisOptions& options, int samples_per_item) {
+  BlockFindings out;
+  out.type = key.type;
+  out.dataset = dataset;
+  out.attrition = attrition(pairs);
+  out.n_items = out.attrition.n_items;
+  out.n_pairs = out.attrition.n_pairs;
+  out.n_unanswerable = std::count_if(pairs.begin(), pairs.end(),
+                                     [](const ItemPair& p) { return p.item->is_unanswerable; });
+  out.behaviour_matters = has_behaviour(out.attrition);
+  const MetricContext context{options, samples_per_item, key.of(dataset, Analysis::primary)};
+  out.metrics = metrics_of(key.type, pairs, context);
+  return out;
+}
+
+// A task type as a whole, with the other treatment of behaviour outcomes and its data sets.
+BlockFindings whole_block(const Pairs& primary, const Pairs& other, const BlockKey& key,
+                          const AnalysisOptions& options, int samples_per_item) {
+  BlockFindings out = block(primary, "", key, options, samples_per_item);
+  if (out.behaviour_matters) {
+    const MetricContext context{options, samples_per_item, key.of("", Analysis::other)};
+    out.metrics_other = metrics_of(key.type, other, context);
+  }
+  std::set<std::string> datasets;
+  for (const ItemPair& pair : primary) datasets.insert(pair.item->dataset);
+  for (const std::string& dataset : datasets) {
+    const Pairs own =
+        select(primary, [&](const ItemPair& p) { return p.item->dataset == dataset; });
+    out.subgroups.push_back(block(own, dataset, key, options, samples_per_item));
+  }
+  return out;
+}
+
+int samples_per_item(const PairData& pair) {
+  int out = 1;
+  for (const auto& arm : {pair.control, pair.treatment}) {
+    if (arm) out = std::max(out, arm->spec.decoding.samples_per_item);
+  }
+  return out;
+}
+
+TemperatureFindings temperature_findings(const PairData& pair, const std::string& slug,
+                                         const AnalysisOptions& options) {
+  TemperatureFindings out;
+  out.temperature = pair.temperature;
+  out.samples_per_item = samples_per_item(pair);
+  out.complete = true;
+  if (pair.control) {
+    out.control_arm_id = pair.control->spec.arm_id;
+    out.control_identity = pair.control->engine_identity;
+    out.complete = out.complete && pair.control->complete;
+  }
+  if (pair.treatment) {
+    out.treatment_arm_id = pair.treatment->spec.arm_id;
+    out.treatment_identity = pair.treatment->engine_identity;
+    out.complete = out.complete && pair.treatment->complete;
+  }
+  const Pairs primary = pair_items(pair.control.get(), pair.treatment.get(), Analysis::primary);
+  const Pairs other = pair_items(pair.control.get(), pair.treatment.get(), Analysis::other);
+  for (const TaskType type : {TaskType::closed_book, TaskType::open_book}) {
+    const auto of_type = [&](const ItemPair& p) { return p.item->type == type; };
+    const Pairs own = select(primary, of_type);
+    if (own.empty()) continue;
+    const BlockKey key{slug, format_number(pair.temperature), type};
+    out.blocks.push_back(
+        whole_block(own, select(other, of_type), key, options, out.samples_per_item));
+  }
+  return out;
+}
+
+// Characters / 4, at least 1: the same estimate that plans show.
+std::int64_t estimate_tokens(const std::string& text) {
+  const auto characters =
+      std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; });
+  return std::max<std::int64_t>(1, characters / 4);
+}
+
+PromptFinding prompt_finding(const ArmData& arm) {
+  PromptFinding out;
+  out.path = arm.spec.system_prompt_path;
+  out.sha256 = arm.spec.system_prompt_sha256;
+  out.token_estimate = estimate_tokens(arm.spec.system_prompt);
+  const std::int64_t counted = arm.usage.rows - arm.usage.rows_without_counts;
+  if (counted > 0) {
+    out.measured_tokens_per_request =
+        static_cast<double>(arm.usage.prompt_tokens) / static_cast<double>(counted);
+  }
+  return out;
+}
+
+void describe_arms(TrialFindings& out, const TrialData& data) {
+  const ArmData* first = nullptr;
+  for (const PairData& pair : data.pairs) {
+    if (pair.control && !out.control_prompt) out.control_prompt = prompt_finding(*pair.control);
+    if (pair.treatment && !out.treatment_prompt) {
+      out.treatment_prompt = prompt_finding(*pair.treatment);
+    }
+    for (const auto& arm : {pair.control, pair.treatment}) {
+      if (!arm) continue;
+      if (first == nullptr) first = arm.get();
+      out.seed_honoured += arm->seed_honoured;
+      out.seed_not_honoured += arm->seed_not_honoured;
+    }
+  }
+  if (first == nullptr) return;
+  out.stop = first->spec.decoding.stop;
+  out.seed = first->spec.decoding.seed;
+  std::vector<std::pair<std::string, std::int64_t>>& counts = out.items_by_dataset;
+  for (const ItemTally& item : first->items) {
+    auto entry = std::find_if(counts.begin(), counts.end(),
+                              [&](const auto& c) { return c.first == item.dataset; });
+    if (entry == counts.end()) entry = counts.insert(entry, {item.dataset, 0});
+    ++entry->second;
+  }
+}
+
+}  // namespace
+
+TrialFindings analyze_trial(const TrialData& data, const AnalysisOptions& options) {
+  TrialFindings out;
+  out.run_id = data.run_id;
+  out.slug = data.trial.slug;
+  out.user_id = data.trial.user_id;
+  out.engine_id = data.trial.engine_id;
+  out.backend = data.trial.backend;
+  out.model = data.trial.model;
+  out.model_alias = data.trial.model_alias;
+  out.prompt_set = data.trial.prompt_set;
+  out.isolation = data.isolation;
+  out.options_json = data.options_json;
+  out.order = data.order;
+  out.items_sha256 = data.items_sha256;
+  out.top_p = data.trial.top_p;
+  out.top_k = data.trial.top_k;
+  out.max_new_tokens = data.trial.max_new_tokens;
+  out.options = options;
+  out.superseded = data.trial.superseded;
+  describe_arms(out, data);
+  for (const PairData& pair : data.pairs) {
+    out.temperatures.push_back(temperature_findings(pair, out.slug, options));
+  }
+  out.complete = std::all_of(out.temperatures.begin(), out.temperatures.end(),
+                             [](const TemperatureFindings& t) { return t.complete; });
+  out.caveats = caveats_of(out);
+  return out;
+}
+
+}  // namespace promptsweep

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/sweep_setup.h"
+
+#include <set>
+
+namespace promptsweep {
+
+namespace po = boost::program_options;
+
+namespace {
+
+constexpr const char* where_to_get_data =
+    "promptsweep prepare makes it from the official downloads: SQuAD 2.0 (dev-v2.0.json), "
+    "TriviaQA (unfiltered, no context, JSON) and NQ-open (NQ-open.dev.jsonl)";
+
+Overrides overrides_from(const ParsedArguments& arguments) {
+  Overrides out;
+  out.models = arguments.list("models");
+  for (std::string& model : arguments.list("model_id")) out.models.push_back(std::move(model));
+  out.prompt_sets = arguments.list("prompt_sets");
+  out.temps = arguments.list("temps");
+  if (arguments.has("condition")) out.condition = arguments.get<std::string>("condition");
+  if (arguments.has("limit_items")) out.limit_items = arguments.get<std::int64_t>("limit_items");
+  if (arguments.has("limit_items_per_dataset")) {
+    out.limit_items_per_dataset = arguments.get<std::int64_t>("limit_items_per_dataset");
+  }
+  out.no_sweep = arguments.has("no_sweep");
+  if (arguments.has("set")) out.set = arguments.get<std::vector<std::string>>("set");
+  return out;
+}
+
+// A prepared file is not needed when every data set it may hold is capped to nothing.
+bool wanted(const SweepConfig& config, TaskType type) {
+  const SweepConfig::Sizes& sizes = config.sizes;
+  if (type == TaskType::open_book) {
+    return sizes.open_book_max_items.value_or(sizes.squad_v2_max_items.value_or(1)) != 0;
+  }
+  return sizes.triviaqa_max_items.value_or(1) != 0 || sizes.nq_open_max_items.value_or(1) != 0;
+}
+
+std::vector<DatasetSource> prepared_sources(const SweepConfig& config) {
+  std::vector<DatasetSource> out;
+  for (TaskType type : {TaskType::closed_book, TaskType::open_book}) {
+    if (!wanted(config, type)) continue;
+    DatasetSource source;
+    source.name = type == TaskType::closed_book ? "closed_book" : "open_book";
+    source.task = type;
+    source.format = DatasetFormat::prepared;
+    source.path = config.paths.prepared_dir / (source.name + ".jsonl");
+    out.push_back(std::move(source));
+  }
+  return out;
+}
+
+Result<std::vector<DatasetSource>> configured_sources(const SweepConfig& config) {
+  std::vector<DatasetSource> out;
+  for (const DatasetEntry& entry : config.datasets) {
+    DatasetSource source;
+    source.name = entry.name;
+    if (entry.task) source.task = task_type_from(*entry.task);
+    const std::optional<DatasetFormat> format = dataset_format_from(entry.format);
+    if (!format) {
+      return Error{Code::invalid_input,
+                   entry.place.text() + " unknown data set format \"" + entry.format + "\""};
+    }
+    source.format = *format;
+    source.path = entry.path;
+    source.columns = entry.columns;
+    source.max_items = entry.max_items;
+    out.push_back(std::move(source));
+  }
+  return out;
+}
+
+SelectionLimits limits_from(const SweepConfig& config) {
+  SelectionLimits limits;
+  limits.seed = config.dataset_seed;
+  const SweepConfig::Sizes& sizes = config.sizes;
+  const auto cap = [&](const char* dataset, const std::optional<std::int64_t>& items) {
+    if (items) limits.max_items_by_dataset[dataset] = *items;
+  };
+  cap("squad_v2", sizes.open_book_max_items ? sizes.open_book_max_items : sizes.squad_v2_max_items);
+  cap("triviaqa", sizes.triviaqa_max_items);
+  cap("nq_open", sizes.nq_open_max_items);
+  limits.limit_items = config.limit_items;
+  limits.limit_items_per_dataset = config.limit_items_per_dataset;
+  return limits;
+}
+
+Status select_data(SweepSetup& setup) {
+  std::vector<DatasetSource> sources = prepared_sources(setup.config);
+  if (!setup.config.datasets.empty()) {
+    Result<std::vector<DatasetSource>> configured = configured_sources(setup.config);
+    if (!configured) return std::move(configured).error();
+    sources = std::move(configured).value();
+  }
+  std::vector<DatasetFile> files;
+  bool complete = true;
+  for (const DatasetSource& source : sources) {
+    std::error_code ignored;
+    if (!std::filesystem::exists(source.path, ignored)) {
+      complete = false;
+      setup.missing.push_back("the data file " + source.path.string() + " is not there; " +
+                              (setup.config.datasets.empty()
+                                   ? where_to_get_data
+                                   : "correct datasets[].path in the configuration"));
+      continue;
+    }
+    Result<DatasetFile> file = read_dataset(source);
+    if (!file) return std::move(file).error();
+    files.push_back(std::move(file).value());
+  }
+  if (!complete) return ok;
+  Result<Selection> selection = select_items(files, limits_from(setup.config));
+  if (!selection) return std::move(selection).error();
+  if (selection->items.empty()) {
+    return Error{Code::invalid_input, "no items are left: every data set is capped to 0 or empty"};
+  }
+  setup.selection = std::move(selection).value();
+  return ok;
+}
+
+Status find_plugins(SweepSetup& setup, const std::vector<std::filesystem::path>& search_path) {
+  std::set<std::string> not_found;
+  for (const ModelEntry& model : setup.config.models) {
+    if (!setup.plugins.contains(model.backend) && !not_found.contains(model.backend)) {
+      Result<PluginInfo> plugin = find_plugin(model.backend, search_path);
+      if (!plugin && plugin.error().code != Code::not_found) return std::move(plugin).error();
+      if (!plugin) {
+        not_found.insert(model.backend);
+        setup.missing.push_back(plugin.error().text);
+        continue;
+      }
+      setup.plugins.emplace(model.backend, std::move(plugin).value());
+    }
+    const auto plugin = setup.plugins.find(model.backend);
+    if (plugin == setup.plugins.end()) continue;
+    if (Status valid = validate_options(plugin->second, model.backend_options_json); !valid) {
+      if (valid.error().code != Code::invalid_input) return valid;
+      return Error{Code::invalid_input, locate_option_error(model, valid.error().text)};
+    }
+  }
+  return ok;
+}
+
+}  // namespace
+
+po::options_description sweep_options() {
+  po::options_description options("Which sweep");
+  const auto list = [] { return po::value<std::vector<std::string>>()->multitoken()->composing(); };
+  options.add_options()  //
+      ("config", po::value<std::string>()->default_value("config/eval_config.yaml"),
+       "the sweep's YAML file")                                              //
+      ("models", list(), "only these models (ids or aliases)")               //
+      ("model_id", list(), "the same as --models")                           //
+      ("prompt_sets", list(), "only these prompt sets")                      //
+      ("temps", list(), "these temperatures")                                //
+      ("condition", po::value<std::string>(), "control, treatment or both")  //
+      ("limit_items", po::value<std::int64_t>(),
+       "N items per condition in all, over all data sets")                                //
+      ("limit_items_per_dataset", po::value<std::int64_t>(), "N items of each data set")  //
+      ("no_sweep", "ignore the sweep: and run the base settings")                         //
+      ("set", po::value<std::vector<std::string>>()->composing(),
+       "KEY=VALUE: any option of the file, e.g. --set stats.bootstrap_samples=2000")  //
+      ("backend_path", list(), "folders to look for backend plugins in");
+  return options;
+}
+
+Result<SweepSetup> set_up_sweep(const ParsedArguments& arguments, const std::string& run_id,
+                                const std::string& command_line_json) {
+  SweepSetup setup;
+  Result<SweepConfig> config =
+      load_config(arguments.get<std::string>("config"), overrides_from(arguments));
+  if (!config) return std::move(config).error();
+  setup.config = std::move(config).value();
+
+  std::vector<std::filesystem::path> folders;
+  for (const std::string& folder : arguments.list("backend_path")) folders.emplace_back(folder);
+  if (Status found = find_plugins(setup, backend_search_path(folders)); !found)
+    return std::move(found).error();
+  if (Status selected = select_data(setup); !selected) return std::move(selected).error();
+
+  PlanInputs inputs;
+  inputs.config = &setup.config;
+  inputs.selection = setup.selection ? &*setup.selection : nullptr;
+  inputs.answer_changing_options = [&](const ModelEntry& model) -> std::optional<std::string> {
+    const auto plugin = setup.plugins.find(model.backend);
+    if (plugin == setup.plugins.end()) return std::nullopt;
+    return answer_changing_options(plugin->second, model.backend_options_json);
+  };
+  inputs.run_id = run_id;
+  inputs.command_line_json = command_line_json;
+  Result<PlannedRun> planned = make_plan(inputs);
+  if (!planned) return std::move(planned).error();
+  setup.planned = std::move(planned).value();
+  return setup;
+}
+
+const ModelEntry* model_of(const SweepConfig& config, const EngineSpec& engine) {
+  for (const ModelEntry& model : config.models) {
+    if (model.id == engine.model && model.backend == engine.backend &&
+        model.backend_options_json == engine.options_json) {
+      return &model;
+    }
+  }
+  return nullptr;
+}
+
+}  // namespace promptsweep

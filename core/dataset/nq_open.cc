@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// NQ-open JSON lines: {"question": text, "answer": [texts]}.
+#include "dataset/json_rows.h"
+
+namespace promptsweep {
+
+Result<std::vector<Item>> read_nq_open(const DatasetSource& source, std::string_view bytes) {
+  std::vector<Item> items;
+  Status read = for_each_json_line(
+      source, bytes, [&](const nlohmann::json& row, std::int64_t line) -> Status {
+        Item item;
+        item.dataset = source.name;
+        item.type = TaskType::closed_book;
+        item.metric = Metric::nq_open;
+        const auto question = text_member(row, "question");
+        if (!question || question->empty()) return row_error(source, line, "no text \"question\"");
+        const auto answers = texts_member(row, row.contains("answer") ? "answer" : "answers");
+        if (!answers || answers->empty())
+          return row_error(source, line, "no list of texts \"answer\"");
+        item.question = *question;
+        item.answers = *answers;
+        item.id = text_member(row, "id").value_or(id_from_question(item.question));
+        items.push_back(std::move(item));
+        return ok;
+      });
+  if (!read) return std::move(read).error();
+  return items;
+}
+
+}  // namespace promptsweep

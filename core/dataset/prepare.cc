@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dataset/prepare.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "base/digest.h"
+#include "base/env.h"
+#include "dataset/dataset.h"
+
+namespace promptsweep {
+namespace {
+
+using nlohmann::json;
+using nlohmann::ordered_json;
+
+// Names under which the data sets' makers publish the files, most specific first.
+const std::vector<std::string>& official_names(DatasetFormat format) {
+  static const std::vector<std::string> squad{"dev-v2.0.json", "dev-v1.1.json"};
+  static const std::vector<std::string> triviaqa{"unfiltered-web-dev.json", "wikipedia-dev.json",
+                                                 "web-dev.json", "triviaqa.json"};
+  static const std::vector<std::string> nq{"NQ-open.dev.jsonl",
+                                           "NQ-open.efficientqa.dev.1.1.jsonl"};
+  return format == DatasetFormat::squad ? squad : format == DatasetFormat::triviaqa ? triviaqa : nq;
+}
+
+std::optional<std::filesystem::path> locate(const std::optional<std::filesystem::path>& given,
+                                            const std::filesystem::path& folder,
+                                            DatasetFormat format) {
+  if (given) return given;
+  std::error_code ignored;
+  for (const std::string& name : official_names(format)) {
+    if (std::filesystem::exists(folder / name, ignored)) return folder / name;
+  }
+  return std::nullopt;
+}
+
+std::string row_text(const Item& item) {
+  ordered_json row{{"dataset", item.dataset}, {"id", item.id}};
+  if (item.type == TaskType::open_book) row["context"] = item.context;
+  row["question"] = item.question;
+  row["answers"] = item.answers;
+  if (item.type == TaskType::open_book) row["is_unanswerable"] = item.is_unanswerable;
+  return row.dump() + "\n";
+}
+
+class Preparation {
+ public:
+  explicit Preparation(const PrepareOptions& options) : options_(options) {}
+
+  Status add(const std::optional<std::filesystem::path>& given, DatasetFormat format,
+             const std::string& name, std::string& text, std::int64_t& items) {
+    const auto path = locate(given, options_.raw_dir, format);
+    if (!path) return ok;
+    DatasetSource source;
+    source.name = name;
+    source.format = format;
+    source.path = *path;
+    Result<DatasetFile> file = read_dataset(source);
+    if (!file) return std::move(file).error();
+    for (const Item& item : file->items) text += row_text(item);
+    items += static_cast<std::int64_t>(file->items.size());
+    sources_[name] = {{"file", path->filename().string()},
+                      {"sha256", file->sha256},
+                      {"items", file->items.size()}};
+    return ok;
+  }
+
+  Result<PreparedFile> write(const std::string& stem, const std::string& text, std::int64_t items) {
+    PreparedFile out;
+    out.path = options_.prepared_dir / (stem + ".jsonl");
+    out.items = items;
+    out.sha256 = sha256_hex(text);
+    const Result<std::string> before = sha256_hex_of_file(out.path);
+    out.already_there = before && *before == out.sha256;
+    if (!out.already_there) {
+      if (Status written = write_file_atomic(out.path, text); !written)
+        return std::move(written).error();
+    }
+    datasets_[stem] = {
+        {"path", out.path.filename().string()}, {"items", items}, {"sha256", out.sha256}};
+    return out;
+  }
+
+  // Keeps created_at of an earlier manifest; a manifest that says the same is left alone.
+  Status write_manifest() {
+    const std::filesystem::path path = options_.prepared_dir / "prepared_manifest.json";
+    json before = json::object();
+    if (const Result<std::string> text = read_file(path))
+      before = json::parse(*text, nullptr, false);
+    if (before.is_object() && before.value("datasets", json()) == datasets_ &&
+        before.value("sources", json()) == sources_)
+      return ok;
+    const std::string now = utc_now();
+    const json manifest{{"schema_version", 1},
+                        {"created_at", before.is_object() ? before.value("created_at", now) : now},
+                        {"updated_at", now},
+                        {"datasets", datasets_},
+                        {"sources", sources_}};
+    return write_file_atomic(path, manifest.dump(2) + "\n");
+  }
+
+  bool found_any() const { return !sources_.empty(); }
+
+ private:
+  const PrepareOptions& options_;
+  json datasets_ = json::object();
+  json sources_ = json::object();
+};
+
+}  // namespace
+
+Result<std::vector<PreparedFile>> prepare_data(const PrepareOptions& options) {
+  Preparation preparation(options);
+  std::string open, closed;
+  std::int64_t open_items = 0, closed_items = 0;
+  const auto add = [&](const auto& given, DatasetFormat format, const char* name, std::string& text,
+                       std::int64_t& items) {
+    return preparation.add(given, format, name, text, items);
+  };
+  if (Status s = add(options.squad, DatasetFormat::squad, "squad_v2", open, open_items); !s)
+    return std::move(s).error();
+  if (Status s = add(options.triviaqa, DatasetFormat::triviaqa, "triviaqa", closed, closed_items);
+      !s)
+    return std::move(s).error();
+  if (Status s = add(options.nq_open, DatasetFormat::nq_open, "nq_open", closed, closed_items); !s)
+    return std::move(s).error();
+  if (!preparation.found_any()) {
+    return Error{
+        Code::invalid_input,
+        "no official download is in " + options.raw_dir.string() +
+            "; put there SQuAD's dev-v2.0.json, TriviaQA's unfiltered-web-dev.json or NQ-open's "
+            "NQ-open.dev.jsonl, or name files with --squad, --triviaqa, --nq_open"};
+  }
+  std::vector<PreparedFile> out;
+  for (const auto& [stem, text, items] :
+       {std::tuple{"open_book", &open, open_items}, {"closed_book", &closed, closed_items}}) {
+    if (items == 0) continue;
+    Result<PreparedFile> file = preparation.write(stem, *text, items);
+    if (!file) return std::move(file).error();
+    out.push_back(std::move(file).value());
+  }
+  if (Status written = preparation.write_manifest(); !written) return std::move(written).error();
+  return out;
+}
+
+}  // namespace promptsweep

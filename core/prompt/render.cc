@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "prompt/render.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "base/digest.h"
+#include "base/env.h"
+
+namespace promptsweep {
+
+using nlohmann::ordered_json;
+
+std::string user_turn(const TaskInstructions& instructions, const Item& item) {
+  std::string out = instructions.of(item.type) + "\n\n";
+  if (item.type == TaskType::open_book) out += "CONTEXT:\n" + item.context + "\n\n";
+  return out + "QUESTION:\n" + item.question;
+}
+
+std::string request_line(const ArmSpec& arm, const std::string& model, const Item& item,
+                         const std::string& request_id, std::uint32_t seed) {
+  const Decoding& d = arm.decoding;
+  ordered_json line;
+  line["request_id"] = request_id;
+  line["model"] = model;
+  line["messages"] = {{{"role", "system"}, {"content", arm.system_prompt}},
+                      {{"role", "user"}, {"content", user_turn(arm.instructions, item)}}};
+  line["temperature"] = d.temperature;
+  if (d.top_p) line["top_p"] = *d.top_p;
+  if (d.top_k) line["top_k"] = *d.top_k;
+  line["max_tokens"] = d.max_new_tokens.of(item.type);
+  if (!d.stop.empty()) line["stop"] = d.stop;
+  if (d.temperature > 0) line["seed"] = seed;
+  return line.dump();
+}
+
+std::vector<RequestRow> request_rows(const ArmSpec& arm, const std::string& model,
+                                     const std::vector<Item>& items) {
+  std::vector<RequestRow> rows;
+  for (const Item& item : items) {
+    for (int sample = 0; sample < arm.decoding.samples_per_item; ++sample) {
+      RequestRow row;
+      row.item_key = item_key(item);
+      row.sample_index = sample;
+      row.type = item.type;
+      row.seed = request_seed(arm.decoding.seed, row.item_key, sample, arm.salt);
+      row.content_sha256 = sha256_hex(request_line(arm, model, item, "", row.seed));
+      row.request_id = content_id(FieldHash()
+                                      .add(arm.arm_id)
+                                      .add(row.item_key)
+                                      .add(std::int64_t{sample})
+                                      .add(row.content_sha256)
+                                      .bytes());
+      row.custom_id = row.item_key + "|" + std::string(to_string(arm.condition)) + "|" +
+                      format_number(arm.decoding.temperature) + "|" + std::to_string(sample) + "|" +
+                      std::string(to_string(item.type));
+      rows.push_back(row);
+    }
+  }
+  return rows;
+}
+
+ItemIndex::ItemIndex(const std::vector<Item>& items) {
+  for (const Item& item : items) sorted_.emplace_back(item_key(item), &item);
+  std::sort(sorted_.begin(), sorted_.end());
+}
+const Item* ItemIndex::find(const std::string& key) const {
+  const auto found =
+      std::lower_bound(sorted_.begin(), sorted_.end(), key,
+                       [](const auto& a, const std::string& b) { return a.first < b; });
+  return found == sorted_.end() || found->first != key ? nullptr : found->second;
+}
+
+Result<RequestFile> write_request_file(const std::filesystem::path& path, const ArmSpec& arm,
+                                       const std::string& model, const ItemIndex& items,
+                                       const std::vector<RequestRow>& rows) {
+  std::string text;
+  for (const RequestRow& row : rows) {
+    const Item* item = items.find(row.item_key);
+    if (!item) return Error{Code::data, "no item " + row.item_key};
+    text += request_line(arm, model, *item, row.request_id, row.seed) + "\n";
+  }
+  if (Status s = write_file_atomic(path, text); !s) return std::move(s).error();
+  return RequestFile{path, sha256_hex(text), rows.size(), text.size()};
+}
+std::int64_t estimate_tokens(std::string_view text) {
+  return std::max<std::int64_t>(1, static_cast<std::int64_t>(text.size()) / 4);
+}
+}  // namespace promptsweep

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+// Stored answers -> stored scores. Never calls a model.
+#pragma once
+
+#include "base/result.h"
+#include "records/plan.h"
+#include "run/observer.h"
+#include "score/score.h"
+#include "store/run_store.h"
+
+namespace promptsweep {
+
+// Scores every `ok` result of every arm in the plan. An arm whose scores were made from the same
+// answers, items and rules is left alone.
+Status score_arms(RunStore& run, const RunPlan& plan, const ScoringRules& rules,
+                  Observer& observer);
+
+}  // namespace promptsweep

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// Rows of an arm's store to records and back. The caller holds the database and, for the inserts,
+// an open transaction.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "store/arm_store.h"
+#include "store/database.h"
+#include "store/group_commit.h"
+
+namespace promptsweep {
+
+// Of `requests q`, as request_from reads them.
+inline constexpr char request_columns[] =
+    "q.request_id, q.custom_id, q.item_key, q.sample_index, q.type, q.seed, q.content_sha256";
+RequestRow request_from(const Statement& row, int first);
+
+// With the tables they come from, as read_accepted reads them.
+extern const char* const accepted_columns;
+Status read_accepted(const Statement& row, int first, ArmStore::AcceptedResult& out);
+
+inline constexpr char job_columns[] =
+    "job_id, type, state, requests_file, requests_sha256, resume_token, numerics_json, "
+    "request_count, created_unix_us";
+JobRow job_from(const Statement& row);
+
+Status count_progress(const Database& database, ArmProgress& out);
+Status insert_job(const Database& database, const JobRow& job, const std::vector<std::string>& ids);
+Status insert_results(const Database& database, const std::vector<BufferedResult>& group);
+Status insert_scores(const Database& database,
+                     const std::vector<std::pair<std::string, Score>>& by_request_id);
+// What the tables must satisfy beyond their own constraints (FORMAT.md, "Rules").
+Status check_rules(const Database& database);
+
+}  // namespace promptsweep

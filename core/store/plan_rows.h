@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// The plan and the pinned items as rows of run.sqlite. The caller holds the database and, for
+// writing, an open transaction.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "records/item.h"
+#include "records/plan.h"
+#include "store/database.h"
+
+namespace promptsweep {
+
+Result<std::string> read_meta(const Database& database, const char* key);  // empty: not set
+Status write_meta(const Database& database, const char* key, const std::string& value);
+
+// An empty plan before the first write.
+Result<RunPlan> read_plan(const Database& database);
+// Replaces the recorded plan. Arms of `fresh_arms` go with the items of `plan`, the others stay
+// with theirs.
+Status replace_plan(const Database& database, const RunPlan& plan,
+                    const std::vector<ArmSpec>& fresh_arms);
+
+Result<std::vector<Item>> read_items(const Database& database, const std::string& items_sha256);
+// Adds a set of items unless it is there.
+Status pin_items(const Database& database, const std::string& items_sha256,
+                 const std::vector<Item>& items);
+
+}  // namespace promptsweep

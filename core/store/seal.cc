@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <vector>
+
+#include "base/digest.h"
+#include "store/arm_store.h"
+#include "store/run_schema.h"
+#include "store/run_store.h"
+
+namespace promptsweep {
+namespace {
+
+bool is_side_file(const std::string& name) {
+  return name.ends_with("-wal") || name.ends_with("-shm") || name.ends_with(".lock");
+}
+
+// Opening for writing moves what a killed process left in the log into the file.
+Status verify_arms(RunStore& run) {
+  const Result<RunPlan> plan = run.plan();
+  if (!plan) return plan.error();
+  for (const ArmSpec& arm : plan->arms) {
+    std::error_code failed;
+    const std::filesystem::path file = run.folder() / arm.store_path;
+    if (!std::filesystem::exists(file, failed)) continue;  // planned and never begun
+    {
+      Result<std::unique_ptr<ArmStore>> store = run.open_arm(arm);
+      if (!store) return std::move(store).error();
+      if (Status sound = (*store)->verify(); !sound) return sound;
+    }
+    std::filesystem::path log = file;
+    log += "-wal";
+    const std::uintmax_t size = std::filesystem::file_size(log, failed);
+    if (!failed && size > 0) {
+      return Error{Code::state,
+                   file.string() + ": a reader holds the arm open; close it and seal again"};
+    }
+  }
+  return ok;
+}
+
+Result<std::vector<std::filesystem::path>> files_of(const std::filesystem::path& folder) {
+  std::vector<std::filesystem::path> out;
+  std::error_code failed;
+  std::filesystem::recursive_directory_iterator walk(folder, failed);
+  for (; !failed && walk != std::filesystem::recursive_directory_iterator();
+       walk.increment(failed)) {
+    std::error_code dangling;
+    if (!walk->is_regular_file(dangling)) continue;
+    const std::filesystem::path relative = walk->path().lexically_relative(folder);
+    if (relative == checksums_name || is_side_file(relative.filename().string())) continue;
+    out.push_back(relative);
+  }
+  if (failed) return Error{Code::io, "cannot list " + folder.string() + ": " + failed.message()};
+  std::sort(out.begin(), out.end(),
+            [](const auto& a, const auto& b) { return a.generic_string() < b.generic_string(); });
+  return out;
+}
+
+// As sha256sum prints it: a backslash in front says that the name is escaped.
+std::string checksum_line(const std::string& digest, const std::string& name) {
+  std::string escaped;
+  for (char c : name) {
+    if (c == '\\') {
+      escaped += "\\\\";
+    } else if (c == '\n') {
+      escaped += "\\n";
+    } else if (c == '\r') {
+      escaped += "\\r";
+    } else {
+      escaped += c;
+    }
+  }
+  return (escaped.size() == name.size() ? "" : "\\") + digest + "  " + escaped + "\n";
+}
+
+Status write_checksums(const std::filesystem::path& folder) {
+  const Result<std::vector<std::filesystem::path>> files = files_of(folder);
+  if (!files) return files.error();
+  std::string sums;
+  for (const std::filesystem::path& file : *files) {
+    const Result<std::string> digest = sha256_hex_of_file(folder / file);
+    if (!digest) return digest.error();
+    sums += checksum_line(*digest, file.generic_string());
+  }
+  return write_file_atomic(folder / checksums_name, sums);
+}
+
+}  // namespace
+
+Status seal_run(RunStore& run) {
+  std::error_code failed;
+  if (std::filesystem::exists(run.folder() / checksums_name, failed)) return ok;
+  const Result<std::string> state = run.state();
+  if (!state) return state.error();
+  if (*state != "sealed") {
+    if (Status sound = run.verify(); !sound) return sound;
+    if (Status sound = verify_arms(run); !sound) return sound;
+    // Before the sums, which cover the database that holds the state.
+    if (Status set = run.set_state("sealed"); !set) return set;
+  }
+  return write_checksums(run.folder());
+}
+
+}  // namespace promptsweep
