@@ -117,7 +117,8 @@ struct BackendServices {
   // Empty: the environment variable of that name. Asked only for names that the plugin declares;
   // the values are taken out of every text that the backend gives.
   std::function<std::optional<std::string>(const std::string& name)> secret;
-  // True: stop, also while an instance is still loading. Asked often.
+  // True: give up starting the instance (it may be loading a model). Asked often, from any thread,
+  // only while open_backend or reopen runs.
   std::function<bool()> should_stop;
   std::filesystem::path scratch_folder;
   std::filesystem::path cache_folder;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A Backend over one plugin instance, in a host process or in this one.
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <map>
 #include <mutex>
@@ -55,6 +56,14 @@ class PluginBackend : public Backend {
   }
 
   Status open() {
+    opening_ = true;
+    Status opened = start_instance();
+    opening_ = false;
+    return opened;
+  }
+
+ private:
+  Status start_instance() {
     host::Services services = host_services();
     if (inline_) {
       const host::LoadedPlugin* loaded = nullptr;
@@ -86,6 +95,7 @@ class PluginBackend : public Backend {
     return ok;
   }
 
+ public:
   const BackendFacts& facts() const override { return plugin_.facts; }
 
   Result<std::string> engine_identity() override {
@@ -359,7 +369,9 @@ class PluginBackend : public Backend {
     s.checkpoint = [this](psw_job number, std::string_view token) {
       return checkpoint(number, token);
     };
-    s.should_stop = services_.should_stop;
+    // Once it runs, an instance's jobs are cancelled one by one; where it lives makes no
+    // difference.
+    s.should_stop = [this] { return opening_ && services_.should_stop && services_.should_stop(); };
     return s;
   }
 
@@ -368,6 +380,7 @@ class PluginBackend : public Backend {
   const bool inline_;
   const BackendServices services_;
   Redactor redactor_;
+  std::atomic<bool> opening_{false};
 
   std::mutex log_mutex_;      // one log or progress call at a time; taken last
   std::mutex instance_turn_;  // see take_turn; taken before mutex_

@@ -72,7 +72,7 @@ std::string error_sentence(const json& body, const host::Record& record) {
   const auto found = body.find("error");
   if (found != body.end() && found->is_string()) return found->get<std::string>();
   if (found != body.end() && found->is_object()) {
-    const std::string message = text_member(*found, "message");
+    std::string message = text_member(*found, "message");
     if (!message.empty()) return message;
   }
   return "the backend gives no reason (code " + std::to_string(record.error_code) + ")";

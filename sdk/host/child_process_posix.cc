@@ -23,7 +23,7 @@ extern char** environ;
 namespace promptsweep::host {
 namespace {
 
-constexpr std::size_t read_bytes = 256 * 1024;
+constexpr std::size_t read_bytes = 256u << 10;
 
 void close_if_open(int& descriptor) {
   if (descriptor >= 0) ::close(descriptor);
@@ -44,6 +44,7 @@ bool read_some(int descriptor, std::string& bytes) {
 
 std::vector<char*> pointers(const std::vector<std::string>& texts) {
   std::vector<char*> out;
+  out.reserve(texts.size() + 1);
   for (const std::string& text : texts) out.push_back(const_cast<char*>(text.c_str()));
   out.push_back(nullptr);
   return out;

@@ -60,7 +60,7 @@ class Client : public HostProcess {
   }
 
   CallStatus launch() {
-    const CallStatus started =
+    CallStatus started =
         child_.start(options_.program, {options_.library.string()}, clean_environment());
     if (!started) return started;
     receiver_ = std::thread([this] { receive(); });
@@ -130,7 +130,7 @@ class Client : public HostProcess {
     }
     if (batch->left == 0) {
       const std::uint64_t wanted = std::min(max_records, records_per_batch);
-      const CallStatus got =
+      CallStatus got =
           call(Op::fetch, Writer().number(job).number(wanted).number(budget_ms).take(),
                Milliseconds(budget_ms) + submit_bound, "fetch", [&](Reader& r) { batch->take(r); });
       if (!got && batch->left == 0) return got;
@@ -170,6 +170,7 @@ class Client : public HostProcess {
   std::vector<Begun> begun() const override {
     std::lock_guard<std::mutex> lock(mutex_);
     std::vector<Begun> out;
+    out.reserve(begun_.size());
     for (const auto& [job, index] : begun_) out.push_back({job, index});
     return out;
   }

@@ -11,7 +11,7 @@ namespace promptsweep::host {
 namespace {
 
 constexpr std::size_t stage_capacity = 512;
-constexpr std::size_t max_checkpoint_bytes = 64 * 1024;
+constexpr std::size_t max_checkpoint_bytes = 64u << 10;
 
 // The host's table of one instance. Nothing may leave it by exception.
 class HostTable {

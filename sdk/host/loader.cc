@@ -46,6 +46,7 @@ const char* missing_function(const psw_plugin_api& api) {
 
 Limits limits_of(const psw_descriptor& d) {
   Limits out;
+  // NOLINTNEXTLINE(bugprone-sizeof-expression): the size of the member, which is a pointer
   if (!PSW_HAS(&d, psw_descriptor, limits) || d.limits == nullptr) return out;
   const psw_limits* l = d.limits;
 #define TAKE(field) \

@@ -23,10 +23,10 @@ struct LoadedPlugin {
 std::optional<std::filesystem::path> find_library(
     const std::string& name, const std::vector<std::filesystem::path>& search_path);
 
-// Nothing when the library, its folder and the way to it are safe from others; else the sentence
-// that refuses it. Safe: owned by root or by this user; not writable by anybody else (a group that
-// holds nobody but the owner does not count; a sticky folder may stand on the way to it, where
-// others cannot rename what is not theirs).
+// Nothing when the library, its folder and the way to it are safe from others; else the reason to
+// refuse it. Safe: the file and its folder belong to root or to this user; neither they nor a
+// folder above can be written by anybody else (a group that holds nobody but the owner does not
+// count; a folder above may be sticky, since others cannot rename there what is not theirs).
 std::optional<std::string> writable_by_others(const std::filesystem::path& library);
 
 // Loads the library into this process (once; a second call gives the same) and calls init().

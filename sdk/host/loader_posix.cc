@@ -37,17 +37,19 @@ bool others_may_write(const struct stat& status) {
   return !holds_only_its_owner(status.st_gid, status.st_uid);
 }
 
-std::optional<std::string> check(const std::filesystem::path& path, bool sticky_is_safe) {
+// `on_the_way`: a folder above the plugin's own. Its owner could exchange what is below, but so it
+// could exchange this program, which usually lies there too; a sticky one is safe from others.
+std::optional<std::string> check(const std::filesystem::path& path, bool on_the_way) {
   struct stat status {};
   if (::stat(path.c_str(), &status) != 0) {
     return "cannot look at " + path.string() + ": " + std::strerror(errno);
   }
   const std::string what = S_ISDIR(status.st_mode) ? "the folder " : "the file ";
-  if (status.st_uid != 0 && status.st_uid != ::geteuid()) {
+  if (!on_the_way && status.st_uid != 0 && status.st_uid != ::geteuid()) {
     return what + path.string() + " belongs to another user";
   }
   const bool sticky = (status.st_mode & S_ISVTX) != 0;
-  if (others_may_write(status) && !(sticky && sticky_is_safe)) {
+  if (others_may_write(status) && !(sticky && on_the_way)) {
     return "others may write to " + what + path.string();
   }
   return std::nullopt;

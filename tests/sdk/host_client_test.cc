@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <boost/test/unit_test.hpp>
+#include <cstdio>
 #include <fstream>
 #include <mutex>
 #include <thread>
@@ -139,6 +140,29 @@ BOOST_AUTO_TEST_CASE(a_killed_process_says_why) {
   const auto process = start();
   process->kill("it was too slow");
   BOOST_TEST(process->death().value() == "it was too slow; killed by signal 9 (Killed)");
+}
+
+// Gone, or a zombie that nobody has collected yet.
+bool has_ended(long pid) {
+  std::ifstream in("/proc/" + std::to_string(pid) + "/stat");
+  std::string number, name, state;
+  return !(in >> number >> name >> state) || state == "Z";
+}
+
+BOOST_AUTO_TEST_CASE(a_host_does_not_outlive_a_killed_program) {
+  const std::string command = "exec '" +
+                              (find_host_program().value().parent_path() / "host_holder").string() +
+                              "' '" BACKENDS_FOLDER "/echo.so' '{}'";
+  std::FILE* pipe = ::popen(command.c_str(), "r");
+  long holder = 0, host = 0;
+  BOOST_REQUIRE(std::fscanf(pipe, "%ld %ld", &holder, &host) == 2);
+  BOOST_TEST(!has_ended(host));
+  ::kill(static_cast<pid_t>(holder), SIGKILL);
+  ::pclose(pipe);
+  for (int i = 0; i < 2000 && !has_ended(host); ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  BOOST_TEST(has_ended(host));
 }
 
 BOOST_AUTO_TEST_CASE(a_missing_host_program_is_a_sentence) {

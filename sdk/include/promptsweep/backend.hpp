@@ -689,6 +689,7 @@ class Plugin {
       }
       *out = nullptr;
       Impl::validate(view(args->config_json));
+      // NOLINTNEXTLINE(bugprone-unhandled-exception-at-new): guarded() handles it
       *out = reinterpret_cast<psw_backend*>(new Plugin(args->host, view(args->config_json)));
     });
   }
@@ -718,6 +719,7 @@ class Plugin {
                           psw_fetch_result* result, psw_error* error) noexcept {
     psw_status refused = PSW_OK;
     const psw_status status = detail::guarded(error, [&] {
+      // NOLINTNEXTLINE(bugprone-sizeof-expression): the size of the member, which is a pointer
       if (!args || !PSW_HAS(args, psw_fetch_args, sink) || !args->sink ||
           !PSW_HAS_FN(args->sink, psw_sink, emit)) {
         throw Error(PSW_E_INVALID_ARGUMENT, "fetch: missing argument");

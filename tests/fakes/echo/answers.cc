@@ -82,7 +82,10 @@ std::uint64_t sampling_salt(const json& request) {
   std::string text;
   for (const char* key : {"temperature", "top_p", "top_k", "seed"}) {
     const auto found = request.find(key);
-    text += std::string(key) + "=" + (found == request.end() ? "" : found->dump()) + ";";
+    text += key;
+    text += '=';
+    if (found != request.end()) text += found->dump();
+    text += ';';
   }
   return hash_of(text);
 }
