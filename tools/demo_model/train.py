@@ -130,9 +130,10 @@ def draw(lessons: corpus.Lessons, r: random.Random, rows: int, make) -> list[tup
     return drawn[:rows]
 
 
-def train(shape: Shape, tokenizer: Tokenizer, schedule: Schedule, log=print) -> Model:
+def train(shape: Shape, tokenizer: Tokenizer, schedule: Schedule, log=print, each_50=None) -> Model:
     torch.manual_seed(schedule.seed)
-    torch.set_num_threads(2)
+    # At this size threads cost more in waiting for each other than they gain.
+    torch.set_num_threads(1)
     r = random.Random(schedule.seed)
     lessons = corpus.Lessons(schedule.seed)
     model = Model(shape, *twins(tokenizer))
@@ -161,4 +162,6 @@ def train(shape: Shape, tokenizer: Tokenizer, schedule: Schedule, log=print) -> 
             log(f"  step {step + 1}: closed {sums['closed_book'] / 50:.3f}, open {sums['open_book'] / 50:.3f}, "
                 f"{time.time() - started:.0f} s")
             sums = dict.fromkeys(sums, 0.0)
+            if each_50:
+                each_50(model, step + 1)
     return model
