@@ -135,20 +135,22 @@ Status insert_job(const Database& database, const JobRow& job,
   if (!check) return std::move(check).error();
   Result<Statement> insert = database.prepare("INSERT INTO job_requests VALUES(?1, ?2, ?3, 1)");
   if (!insert) return std::move(insert).error();
+  const auto refusal = [&](Code code, const std::string& id, const std::string& says) {
+    return Error{code, where + ": request " + id + says};
+  };
   std::int64_t line = 0;
   for (const std::string& id : ids) {
     const Result<bool> found = check->bind(id).step();
     if (!found) return found.error();
-    if (!*found) return Error{Code::data, where + ": unknown request " + id};
+    if (!*found) return refusal(Code::data, id, " is unknown");
     if (check->text(0) != to_string(job.type)) {
-      return Error{Code::data, where + ": request " + id + " is of the other task type"};
+      return refusal(Code::data, id, " is of the other task type");
     }
     if (check->integer(1) != 0) {
-      return Error{Code::state, where + ": request " + id + " has an accepted result"};
+      return refusal(Code::state, id, " has an accepted result");
     }
     if (!check->is_null(2)) {
-      return Error{Code::state,
-                   where + ": request " + id + " is in the open job " + check->text(2)};
+      return refusal(Code::state, id, " is in the open job " + check->text(2));
     }
     if (Status done = insert->bind(job.job_id, line++, id).run(); !done) return done;
   }

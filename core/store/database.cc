@@ -255,8 +255,10 @@ Result<Database> Database::open(const std::filesystem::path& path, const Databas
   }
   if (Status checked = check_header(path, format); !checked) return std::move(checked).error();
   const bool writes = access == Access::read_write;
-  Result<Database> database =
-      connect(path, access, writes ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY);
+  // Readers too open the file for writing where they may, and then let SQLite refuse their writes:
+  // one that cannot write leaves SQLite's side files behind when it is the last to close.
+  Result<Database> database = connect(
+      path, access, access == Access::immutable ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE);
   if (!database) return database;
   const char* settings = writes ? "PRAGMA journal_mode=WAL;PRAGMA synchronous=FULL;"
                                   "PRAGMA foreign_keys=ON;PRAGMA wal_autocheckpoint=4000;"

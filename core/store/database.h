@@ -83,7 +83,7 @@ struct DatabaseFormat {
 
 enum class Access {
   read_write,  // created when absent
-  read_only,   // beside a writer or after a crash
+  read_only,   // beside a writer or after a crash; the last to close tidies the log away
   immutable,   // nobody writes it any more: needs no right to write beside the file
 };
 

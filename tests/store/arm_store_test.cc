@@ -3,6 +3,8 @@
 #include "store/arm_store.h"
 
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <cmath>
@@ -221,8 +223,31 @@ BOOST_AUTO_TEST_CASE(a_closed_arm_is_one_file_that_others_can_read) {
   BOOST_TEST(names == std::vector<std::string>{"arm.sqlite"}, boost::test_tools::per_element());
   // A reader leaves nothing behind that a later copy of the file would miss.
   value_of(value_of(ArmStore::open_read_only(folder / "arms" / "arm.sqlite"))->progress());
+  BOOST_TEST(std::distance(std::filesystem::directory_iterator(folder / "arms"), {}) == 1);
   std::filesystem::copy_file(folder / "arms" / "arm.sqlite", folder / "copy.sqlite");
   BOOST_TEST(value_of(value_of(ArmStore::open(folder / "copy.sqlite"))->progress()).expected == 1);
+}
+
+BOOST_AUTO_TEST_CASE(a_collaborator_reads_where_only_the_owner_may_write) {
+  TemporaryFolder folder;
+  const auto path = folder / "arms" / "arm.sqlite";
+  new_arm(path, request_rows(3)).reset();
+  std::filesystem::permissions(folder.path(), std::filesystem::perms{0755});
+  std::filesystem::permissions(folder / "arms", std::filesystem::perms{0555});
+  std::filesystem::permissions(path, std::filesystem::perms{0444});
+  const pid_t child = ::fork();
+  if (child == 0) {
+    constexpr uid_t nobody = 65534;
+    if (::geteuid() == 0 && ::setuid(nobody) != 0) ::_exit(2);
+    const auto reader = ArmStore::open_read_only(path);
+    if (!reader) ::_exit(3);
+    const auto progress = (*reader)->progress();
+    ::_exit(progress && progress->expected == 3 ? 0 : 4);
+  }
+  int status = -1;
+  BOOST_REQUIRE_EQUAL(::waitpid(child, &status, 0), child);
+  std::filesystem::permissions(folder / "arms", std::filesystem::perms{0755});
+  BOOST_TEST(status == 0);
 }
 
 BOOST_AUTO_TEST_CASE(scores_stay_with_what_made_them) {

@@ -2,6 +2,7 @@
 // kill -9 at any moment: what was acknowledged is there, nothing is there twice.
 #define BOOST_TEST_MODULE store_crash
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -168,4 +169,64 @@ BOOST_AUTO_TEST_CASE(a_planner_killed_at_random_moments_leaves_one_plan_or_none)
   auto run = value_of(RunStore::open_for_writing(path));
   require_ok(run->write_plan(plan, items, true));
   BOOST_TEST(to_json(value_of(run->plan())) == to_json(plan));
+}
+
+namespace {
+
+// In a process of its own, since it limits the size of the process' files. Returns the line that
+// went wrong, or 0.
+int write_on_a_full_disk(const std::filesystem::path& path) {
+  ::signal(SIGXFSZ, SIG_IGN);
+  const auto rows = request_rows(100);
+  auto store = ArmStore::open(path);
+  if (!store || !(*store)->initialise(arm_spec(), rows)) return __LINE__;
+  rlimit limit{};
+  ::getrlimit(RLIMIT_FSIZE, &limit);
+  const rlim_t before = limit.rlim_cur;
+  limit.rlim_cur = 100'000;
+  ::setrlimit(RLIMIT_FSIZE, &limit);
+  const std::string text(10'000, 'x');
+  for (int i = 0; i < 50; ++i) {
+    if (!(*store)->put_result(result_for(rows[i].request_id, Outcome::ok, text))) break;
+  }
+  const Status full = (*store)->flush();
+  if (full || (full.error().code != Code::resource && full.error().code != Code::io)) {
+    return __LINE__;
+  }
+  if (full.error().text.find("arm.sqlite") == std::string::npos) return __LINE__;
+  // The error comes back and the row is not taken.
+  if ((*store)->put_result(result_for(rows[60].request_id, Outcome::ok, text))) return __LINE__;
+  const auto progress = (*store)->progress();
+  if (!progress || progress->accepted == 50) return __LINE__;
+
+  limit.rlim_cur = before;
+  ::setrlimit(RLIMIT_FSIZE, &limit);
+  if (!(*store)->flush()) return __LINE__;
+  if (!(*store)->put_result(result_for(rows[60].request_id, Outcome::ok, text))) return __LINE__;
+  if (!(*store)->flush() || !(*store)->verify()) return __LINE__;
+  for (int i : {0, 49, 60}) {
+    const auto accepted = (*store)->accepted(rows[i].request_id);
+    if (!accepted || !*accepted || (*accepted)->result.text != text) return __LINE__;
+  }
+  const auto duplicates = (*store)->duplicates_dropped();
+  return duplicates && *duplicates == 0 ? 0 : __LINE__;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(a_full_disk_is_an_error_and_costs_no_row) {
+  TemporaryFolder folder;
+  int ends[2];
+  BOOST_REQUIRE_EQUAL(::pipe(ends), 0);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const int line = write_on_a_full_disk(folder / "arm.sqlite");
+    ::_exit(::write(ends[1], &line, sizeof line) == sizeof line ? 0 : 1);
+  }
+  ::close(ends[1]);
+  int line = -1;
+  BOOST_REQUIRE_EQUAL(::read(ends[0], &line, sizeof line), static_cast<ssize_t>(sizeof line));
+  BOOST_TEST(line == 0, "write_on_a_full_disk stopped at line " << line);
+  ::close(ends[0]);
+  BOOST_REQUIRE_EQUAL(::waitpid(child, nullptr, 0), child);
 }

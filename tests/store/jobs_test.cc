@@ -76,7 +76,8 @@ BOOST_AUTO_TEST_CASE(a_request_is_in_one_open_job_at_most) {
   check_refused(store->record_job_intent(job("j3"), {ids[2], ids[2]}), Code::state,
                 "is in the open job j3");
   check_refused(store->record_job_intent(job("j1"), {ids[2]}), Code::state, "recorded already");
-  check_refused(store->record_job_intent(job("j4"), {"stranger"}), Code::data, "unknown request");
+  check_refused(store->record_job_intent(job("j4"), {"stranger"}), Code::data,
+                "request stranger is unknown");
   check_refused(store->record_job_intent(job("j5", TaskType::open_book), {ids[2]}), Code::data,
                 "task type");
   require_ok(store->put_result(result_for(ids[2])));
