@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "stats/wilcoxon.h"
 
-#include <boost/test/unit_test.hpp>
 #include <algorithm>
+#include <boost/test/unit_test.hpp>
 #include <cmath>
 #include <vector>
 
