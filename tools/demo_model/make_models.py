@@ -22,8 +22,8 @@ from model import Shape  # noqa: E402
 from train import Schedule, train  # noqa: E402
 
 MODELS = {
-    "small": (Shape("small", 3, 120, 3, 320), Schedule(steps=1500, seed=1)),
-    "large": (Shape("large", 5, 160, 4, 448), Schedule(steps=1200, seed=2)),
+    "small": (Shape("small", 3, 120, 3, 320), Schedule(steps=1100, seed=1)),
+    "large": (Shape("large", 5, 160, 4, 448), Schedule(steps=600, seed=2)),
 }
 
 
