@@ -5,36 +5,16 @@
 
 #include <array>
 #include <fstream>
-#include <memory>
 
 namespace promptsweep {
 namespace {
 
 using Digest = std::array<unsigned char, 32>;
 
-class Sha256 {
- public:
-  Sha256() : context_(EVP_MD_CTX_new(), &EVP_MD_CTX_free) {
-    EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr);
-  }
-  void update(std::string_view bytes) {
-    EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size());
-  }
-  Digest finish() {
-    Digest out{};
-    unsigned size = 0;
-    EVP_DigestFinal_ex(context_.get(), out.data(), &size);
-    return out;
-  }
-
- private:
-  std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context_;
-};
-
 Digest digest_of(std::string_view bytes) {
-  Sha256 hash;
-  hash.update(bytes);
-  return hash.finish();
+  Digest out{};
+  EVP_Digest(bytes.data(), bytes.size(), out.data(), nullptr, EVP_sha256(), nullptr);
+  return out;
 }
 
 std::string to_hex(const Digest& digest) {
@@ -50,6 +30,28 @@ std::string to_hex(const Digest& digest) {
 
 }  // namespace
 
+struct Sha256::State {
+  std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context{EVP_MD_CTX_new(),
+                                                                  &EVP_MD_CTX_free};
+};
+
+Sha256::Sha256() : state_(std::make_unique<State>()) {
+  EVP_DigestInit_ex(state_->context.get(), EVP_sha256(), nullptr);
+}
+Sha256::Sha256(Sha256&&) noexcept = default;
+Sha256& Sha256::operator=(Sha256&&) noexcept = default;
+Sha256::~Sha256() = default;
+
+void Sha256::update(std::string_view bytes) {
+  EVP_DigestUpdate(state_->context.get(), bytes.data(), bytes.size());
+}
+
+std::string Sha256::hex() {
+  Digest digest{};
+  EVP_DigestFinal_ex(state_->context.get(), digest.data(), nullptr);
+  return to_hex(digest);
+}
+
 std::string sha256_hex(std::string_view bytes) { return to_hex(digest_of(bytes)); }
 
 Result<std::string> sha256_hex_of_file(const std::filesystem::path& path) {
@@ -61,7 +63,7 @@ Result<std::string> sha256_hex_of_file(const std::filesystem::path& path) {
     hash.update(std::string_view(buffer.data(), static_cast<std::size_t>(in.gcount())));
   }
   if (in.bad()) return Error{Code::io, "cannot read " + path.string()};
-  return to_hex(hash.finish());
+  return hash.hex();
 }
 
 std::string content_id(std::string_view bytes) {

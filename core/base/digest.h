@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -14,6 +15,22 @@ namespace promptsweep {
 // SHA-256 as 64 lower-case hexadecimal digits.
 std::string sha256_hex(std::string_view bytes);
 Result<std::string> sha256_hex_of_file(const std::filesystem::path& path);
+
+// SHA-256 of bytes that come piece by piece.
+class Sha256 {
+ public:
+  Sha256();
+  Sha256(Sha256&&) noexcept;
+  Sha256& operator=(Sha256&&) noexcept;
+  ~Sha256();
+
+  void update(std::string_view bytes);
+  std::string hex();  // as sha256_hex; once, update no more afterwards
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
 
 // An opaque id: the first 130 bits of SHA-256 as 26 characters of [a-z2-7]. Legal as an id at
 // every provider and as a file name everywhere.

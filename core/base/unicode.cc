@@ -109,11 +109,15 @@ std::string utf8(std::u32string_view text) {
   return out;
 }
 
-bool is_alphanumeric(char32_t c) {
-  return (U_GET_GC_MASK(static_cast<UChar32>(c)) & (U_GC_L_MASK | U_GC_N_MASK)) != 0;
+bool is_word_character(char32_t c) {
+  return c == U'_' || (U_GET_GC_MASK(static_cast<UChar32>(c)) & (U_GC_L_MASK | U_GC_N_MASK)) != 0;
 }
 
-bool is_word_character(char32_t c) { return c == U'_' || is_alphanumeric(c); }
+bool is_text_character(char32_t c) {
+  const auto point = static_cast<UChar32>(c);
+  return (U_GET_GC_MASK(point) & (U_GC_L_MASK | U_GC_M_MASK | U_GC_N_MASK)) != 0 &&
+         !u_hasBinaryProperty(point, UCHAR_DEFAULT_IGNORABLE_CODE_POINT);
+}
 
 bool is_white_space(char32_t c) {
   return (c >= 0x1c && c <= 0x1f) || u_isUWhiteSpace(static_cast<UChar32>(c));

@@ -22,14 +22,15 @@ std::string unicode_fold(std::string_view text);
 // only.
 bool has_visible_character(std::string_view text);
 
-// Code points of valid UTF-8, and back.
+// Code points, and back. An invalid sequence becomes U+FFFD.
 std::u32string code_points(std::string_view text);
 std::string utf8(std::u32string_view text);
 // What a regular expression calls \w and \s in Python: letters, numbers and '_' (combining marks
 // are no word characters); white space with the separators U+001C to U+001F.
 bool is_word_character(char32_t c);
 bool is_white_space(char32_t c);
-// Letters and numbers.
-bool is_alphanumeric(char32_t c);
+// Letters, numbers and the marks that combine with them; not punctuation, symbols, white space,
+// controls or ignorable characters.
+bool is_text_character(char32_t c);
 
 }  // namespace promptsweep

@@ -18,26 +18,6 @@ DatasetFormat guess_format(const std::filesystem::path& path) {
   return triviaqa ? DatasetFormat::triviaqa : DatasetFormat::squad;
 }
 
-void print_text(const PredictionScores& scores) {
-  std::cout << "metric " << to_string(scores.metric) << '\n'
-            << "exact  " << scores.exact << '\n'
-            << "f1     " << scores.f1 << '\n'
-            << "total  " << scores.total << '\n';
-  if (scores.missing > 0) {
-    const bool squad = scores.metric == Metric::squad_v2 || scores.metric == Metric::squad_v1;
-    std::cout << "missing predictions " << scores.missing
-              << (squad ? " (left out, as SQuAD's script does)" : " (scored 0)") << '\n';
-  }
-  if (scores.unknown > 0) std::cout << "predictions without a question " << scores.unknown << '\n';
-  const auto part = [](const char* name, const std::optional<PredictionScores::Part>& one) {
-    if (one)
-      std::cout << name << " exact " << one->exact << " f1 " << one->f1 << " total " << one->total
-                << '\n';
-  };
-  part("answerable  ", scores.has_answer);
-  part("unanswerable", scores.no_answer);
-}
-
 }  // namespace
 
 int cmd_score(const std::vector<std::string>& arguments) {
@@ -82,8 +62,7 @@ int cmd_score(const std::vector<std::string>& arguments) {
   if (parsed->has("json")) {
     std::cout << to_json(*scores, parsed->has("per_question"));
   } else {
-    std::cout.precision(17);
-    print_text(*scores);
+    std::cout << to_text(*scores);
   }
   return exit_ok;
 }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "base/digest.h"
 #include "base/env.h"
@@ -30,13 +31,16 @@ std::string request_line(const ArmSpec& arm, const std::string& model, const Ite
   if (d.top_k) line["top_k"] = *d.top_k;
   line["max_tokens"] = d.max_new_tokens.of(item.type);
   if (!d.stop.empty()) line["stop"] = d.stop;
+  // Greedy decoding draws nothing that a seed could steer.
   if (d.temperature > 0) line["seed"] = seed;
-  return line.dump();
+  // Texts are checked to be UTF-8 where they are read; a stray byte must not end the program here.
+  return line.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
 }
 
 std::vector<RequestRow> request_rows(const ArmSpec& arm, const std::string& model,
                                      const std::vector<Item>& items) {
   std::vector<RequestRow> rows;
+  rows.reserve(items.size() * static_cast<std::size_t>(arm.decoding.samples_per_item));
   for (const Item& item : items) {
     for (int sample = 0; sample < arm.decoding.samples_per_item; ++sample) {
       RequestRow row;
@@ -44,6 +48,8 @@ std::vector<RequestRow> request_rows(const ArmSpec& arm, const std::string& mode
       row.sample_index = sample;
       row.type = item.type;
       row.seed = request_seed(arm.decoding.seed, row.item_key, sample, arm.salt);
+      // The content is the line without its id, so the id can hash it. Arm, item and sample enter
+      // too: two samples at temperature 0 have one content and are still two requests.
       row.content_sha256 = sha256_hex(request_line(arm, model, item, "", row.seed));
       row.request_id = content_id(FieldHash()
                                       .add(arm.arm_id)
@@ -54,7 +60,7 @@ std::vector<RequestRow> request_rows(const ArmSpec& arm, const std::string& mode
       row.custom_id = row.item_key + "|" + std::string(to_string(arm.condition)) + "|" +
                       format_number(arm.decoding.temperature) + "|" + std::to_string(sample) + "|" +
                       std::string(to_string(item.type));
-      rows.push_back(row);
+      rows.push_back(std::move(row));
     }
   }
   return rows;
@@ -64,6 +70,7 @@ ItemIndex::ItemIndex(const std::vector<Item>& items) {
   for (const Item& item : items) sorted_.emplace_back(item_key(item), &item);
   std::sort(sorted_.begin(), sorted_.end());
 }
+
 const Item* ItemIndex::find(const std::string& key) const {
   const auto found =
       std::lower_bound(sorted_.begin(), sorted_.end(), key,
@@ -74,16 +81,31 @@ const Item* ItemIndex::find(const std::string& key) const {
 Result<RequestFile> write_request_file(const std::filesystem::path& path, const ArmSpec& arm,
                                        const std::string& model, const ItemIndex& items,
                                        const std::vector<RequestRow>& rows) {
-  std::string text;
+  // Line by line: an open-book arm of some thousand items with their passages, times the samples,
+  // is too much to hold in memory for each of several jobs.
+  Result<AtomicFile> file = AtomicFile::create(path);
+  if (!file) return std::move(file).error();
+  RequestFile out{path, "", 0, 0};
+  Sha256 hash;
   for (const RequestRow& row : rows) {
     const Item* item = items.find(row.item_key);
-    if (!item) return Error{Code::data, "no item " + row.item_key};
-    text += request_line(arm, model, *item, row.request_id, row.seed) + "\n";
+    if (item == nullptr) return Error{Code::data, "no item " + row.item_key};
+    const std::string line = request_line(arm, model, *item, row.request_id, row.seed) + "\n";
+    hash.update(line);
+    if (Status written = file->append(line); !written) return std::move(written).error();
+    ++out.count;
+    out.bytes += line.size();
   }
-  if (Status s = write_file_atomic(path, text); !s) return std::move(s).error();
-  return RequestFile{path, sha256_hex(text), rows.size(), text.size()};
+  if (Status done = file->commit(); !done) return std::move(done).error();
+  out.sha256 = hash.hex();
+  return out;
 }
+
 std::int64_t estimate_tokens(std::string_view text) {
-  return std::max<std::int64_t>(1, static_cast<std::int64_t>(text.size()) / 4);
+  const auto characters = std::count_if(text.begin(), text.end(), [](char c) {
+    return (static_cast<unsigned char>(c) & 0xC0) != 0x80;  // no continuation byte
+  });
+  return std::max<std::int64_t>(1, characters / 4);
 }
+
 }  // namespace promptsweep

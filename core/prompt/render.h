@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -23,22 +25,9 @@ std::string user_turn(const TaskInstructions& instructions, const Item& item);
 std::string request_line(const ArmSpec& arm, const std::string& model, const Item& item,
                          const std::string& request_id, std::uint32_t seed);
 
-// The rows of an arm in item order, samples innermost. `type` rows only those of that task type.
+// The rows of an arm in item order, samples innermost; every item gives its rows.
 std::vector<RequestRow> request_rows(const ArmSpec& arm, const std::string& model,
                                      const std::vector<Item>& items);
-
-struct RequestFile {
-  std::filesystem::path path;
-  std::string sha256;
-  std::uint64_t count = 0;
-  std::uint64_t bytes = 0;
-};
-
-// Writes the lines of `rows` (of one arm and task type) atomically. `items` is looked up by key.
-class ItemIndex;
-Result<RequestFile> write_request_file(const std::filesystem::path& path, const ArmSpec& arm,
-                                       const std::string& model, const ItemIndex& items,
-                                       const std::vector<RequestRow>& rows);
 
 // Items by key; keeps pointers into the vector it was made from.
 class ItemIndex {
@@ -49,6 +38,19 @@ class ItemIndex {
  private:
   std::vector<std::pair<std::string, const Item*>> sorted_;
 };
+
+struct RequestFile {
+  std::filesystem::path path;
+  std::string sha256;
+  std::uint64_t count = 0;
+  std::uint64_t bytes = 0;
+};
+
+// Writes the lines of `rows` (of one arm and task type) atomically. Fails with Code::data, and
+// leaves no file, where `items` lacks a row's item.
+Result<RequestFile> write_request_file(const std::filesystem::path& path, const ArmSpec& arm,
+                                       const std::string& model, const ItemIndex& items,
+                                       const std::vector<RequestRow>& rows);
 
 // Labelled an estimate wherever it is shown: UTF-8 characters / 4, at least 1.
 std::int64_t estimate_tokens(std::string_view text);

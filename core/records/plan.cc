@@ -2,6 +2,7 @@
 #include "records/plan.h"
 
 #include <nlohmann/json.hpp>
+#include <stdexcept>
 
 namespace promptsweep {
 
@@ -18,6 +19,14 @@ template <class T>
 std::optional<T> optional_from(const json& value) {
   if (value.is_null()) return std::nullopt;
   return value.get<T>();
+}
+
+// An enumerator by its name; an unknown name makes the whole document unreadable.
+template <class Enum>
+Enum named(const json& value, std::optional<Enum> (*from)(std::string_view)) {
+  const std::optional<Enum> found = from(value.get_ref<const std::string&>());
+  if (!found) throw std::invalid_argument("unknown name " + value.dump());
+  return *found;
 }
 
 json limits_json(const TokenLimits& limits) {
@@ -85,8 +94,7 @@ ArmSpec arm_from(const json& v) {
   a.arm_id = v.at("arm_id");
   a.identity_json = v.at("identity_json");
   a.engine_id = v.at("engine_id");
-  a.condition =
-      condition_from(v.at("condition").get_ref<const std::string&>()).value_or(Condition::control);
+  a.condition = named(v.at("condition"), &condition_from);
   a.prompt_set = v.at("prompt_set");
   a.system_prompt = v.at("system_prompt");
   a.system_prompt_path = v.at("system_prompt_path");
@@ -140,12 +148,12 @@ TrialSpec trial_from(const json& v) {
   return t;
 }
 
-// nullopt where the text is no JSON or lacks a member.
+// nullopt where the text is no JSON, lacks a member or holds an unknown name.
 template <class Spec>
 std::optional<Spec> parsed(const std::string& text, Spec (*from)(const json&)) {
   try {
     return from(json::parse(text));
-  } catch (const json::exception&) {
+  } catch (const std::exception&) {
     return std::nullopt;
   }
 }
@@ -200,13 +208,10 @@ std::optional<RunPlan> run_plan_from_json(const std::string& text) {
     for (const json& a : v.at("arms")) plan.arms.push_back(arm_from(a));
     for (const json& t : v.at("trials")) plan.trials.push_back(trial_from(t));
     for (const json& b : v.at("blocks")) {
-      plan.blocks.push_back(
-          {b.at(0),
-           task_type_from(b.at(1).get_ref<const std::string&>()).value_or(TaskType::closed_book),
-           b.at(2), b.at(3)});
+      plan.blocks.push_back({b.at(0), named(b.at(1), &task_type_from), b.at(2), b.at(3)});
     }
     return plan;
-  } catch (const json::exception&) {
+  } catch (const std::exception&) {
     return std::nullopt;
   }
 }

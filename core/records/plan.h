@@ -96,7 +96,7 @@ struct RunPlan {
 const EngineSpec* find_engine(const RunPlan& plan, const std::string& engine_id);
 const ArmSpec* find_arm(const RunPlan& plan, const std::string& arm_id);
 
-// JSON documents with every field, and back.
+// JSON documents with every field, and back (nullopt: no such document).
 std::string to_json(const RunPlan& plan);
 std::optional<RunPlan> run_plan_from_json(const std::string& json);
 std::string to_json(const EngineSpec& engine);

@@ -23,9 +23,9 @@ std::string abstention_form(std::string_view text) {
       out += is_apostrophe(c) ? U'\'' : c;
     }
   }
-  while (!out.empty() && !is_alphanumeric(out.back())) out.pop_back();
+  while (!out.empty() && !is_text_character(out.back())) out.pop_back();
   std::size_t first = 0;
-  while (first < out.size() && !is_alphanumeric(out[first])) ++first;
+  while (first < out.size() && !is_text_character(out[first])) ++first;
   return utf8(out.substr(first));
 }
 

@@ -31,6 +31,33 @@ std::vector<std::string> normalized(const std::vector<std::string>& texts,
 
 }  // namespace
 
+MatchScore official_match(const Item& item, std::string_view answer) {
+  switch (item.metric) {
+    case Metric::squad_v2:
+      return squad_match(answer, item.answers);
+    case Metric::squad_v1:
+      return squad_v1_match(answer, item.answers);
+    case Metric::triviaqa:
+      return triviaqa_match(answer, item);
+    case Metric::nq_open:
+      return nq_match(answer, item.answers);
+  }
+  return {};
+}
+
+std::string normalize_for(Metric metric, std::string_view text) {
+  switch (metric) {
+    case Metric::squad_v2:
+    case Metric::squad_v1:
+      return squad_normalize(text);
+    case Metric::triviaqa:
+      return triviaqa_normalize(text);
+    case Metric::nq_open:
+      return nq_normalize(text);
+  }
+  return {};
+}
+
 MatchScore squad_match(std::string_view answer, const std::vector<std::string>& gold) {
   std::vector<std::string> golds = normalized(gold, &squad_normalize);
   std::erase(golds, "");

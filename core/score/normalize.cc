@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "score/normalize.h"
 
+#include <algorithm>
 #include <map>
 
 #include "base/unicode.h"
@@ -11,6 +12,12 @@ namespace {
 bool is_ascii_punctuation(char32_t c) {
   return (c >= 0x21 && c <= 0x2f) || (c >= 0x3a && c <= 0x40) || (c >= 0x5b && c <= 0x60) ||
          (c >= 0x7b && c <= 0x7e);
+}
+
+std::u32string lower_without_punctuation(std::string_view text) {
+  std::u32string out = code_points(unicode_lower(text));
+  std::erase_if(out, &is_ascii_punctuation);
+  return out;
 }
 
 // Whole words a, an, the become a space. A word ends where a word character meets none, so a
@@ -51,11 +58,12 @@ std::u32string collapsed(const std::u32string& text) {
 }  // namespace
 
 std::string squad_normalize(std::string_view text) {
-  std::u32string kept;
-  for (char32_t c : code_points(unicode_lower(text))) {
-    if (!is_ascii_punctuation(c)) kept += c;
-  }
-  return utf8(collapsed(without_articles(kept)));
+  return utf8(collapsed(without_articles(lower_without_punctuation(text))));
+}
+
+std::string bare_normalize(std::string_view text) {
+  const std::u32string form = collapsed(lower_without_punctuation(text));
+  return utf8(form.empty() ? collapsed(code_points(text)) : form);
 }
 
 std::string triviaqa_normalize(std::string_view text) {
@@ -84,7 +92,7 @@ std::vector<std::string> words_of(std::string_view normalized) {
 }
 
 double word_f1(const std::vector<std::string>& prediction, const std::vector<std::string>& gold) {
-  std::map<std::string, int> counts;
+  std::map<std::string_view, int> counts;
   for (const std::string& word : gold) ++counts[word];
   int shared = 0;
   for (const std::string& word : prediction) {

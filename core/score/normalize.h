@@ -12,6 +12,10 @@ namespace promptsweep {
 // turned into spaces; white space collapsed.
 std::string squad_normalize(std::string_view text);
 
+// The same with the articles kept, and a text of punctuation alone kept as it stands: what is left
+// to compare of "The The", "A" or "!!!".
+std::string bare_normalize(std::string_view text);
+
 // TriviaQA: '_' to space; Unicode lower case; ASCII punctuation and U+2018 U+2019 U+00B4 U+0060 to
 // spaces; articles to spaces; white space collapsed.
 std::string triviaqa_normalize(std::string_view text);
@@ -19,6 +23,7 @@ std::string triviaqa_normalize(std::string_view text);
 // NQ-open: canonical decomposition, then as SQuAD.
 std::string nq_normalize(std::string_view text);
 
+// The words of a normalised text: what stands between single spaces.
 std::vector<std::string> words_of(std::string_view normalized);
 
 // F1 of two word multisets; 0 when nothing is shared or a side is empty.

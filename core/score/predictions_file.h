@@ -31,13 +31,18 @@ struct PredictionScores {
 };
 
 // `predictions`: JSON {id: answer}, or JSON lines of {"id", "prediction"}. All items must be of one
-// metric. A missing prediction is left out of SQuAD's totals, as its script does, and scores 0 in
-// TriviaQA and NQ-open.
+// metric. A question without a prediction counts as in the data set's own script: SQuAD 2.0 leaves
+// it out of exact, f1 and total (and then fails on HasAns and NoAns; here these leave it out too);
+// SQuAD 1.1, TriviaQA and NQ-open score it 0. A prediction without a question is counted and
+// otherwise ignored.
 Result<PredictionScores> score_predictions(const std::filesystem::path& predictions,
                                            const std::vector<Item>& items);
 
 // {"exact", "f1", "total", "HasAns_exact", ...}, the members of the official script; and
 // "per_question": {id: [exact, f1]} when asked for.
 std::string to_json(const PredictionScores& scores, bool per_question = false);
+
+// The same numbers as lines of "name value", with every digit.
+std::string to_text(const PredictionScores& scores);
 
 }  // namespace promptsweep
