@@ -76,6 +76,22 @@ BOOST_AUTO_TEST_CASE(each_metric_has_its_rule) {
   BOOST_TEST(normalize_for(Metric::nq_open, "A b-c\u00e9") == "bce\u0301");
 }
 
+BOOST_AUTO_TEST_CASE(squad_2_drops_golds_of_which_nothing_is_left) {
+  BOOST_TEST(squad_match("the", {"A", "band"}).em == 0);
+  BOOST_TEST(squad_match("the", {"A", "band"}).f1 == 0);
+  BOOST_TEST(squad_match("band", {"A", "band"}).em == 1);
+  // None left: the empty answer is the gold, as for an unanswerable question.
+  BOOST_TEST(squad_match("the", {"A"}).em == 1);
+  BOOST_TEST(squad_match("", {}).f1 == 1);
+  BOOST_TEST(squad_match("x", {}).f1 == 0);
+}
+
+BOOST_AUTO_TEST_CASE(squad_1_keeps_them) {
+  BOOST_TEST(squad_v1_match("the", {"A", "band"}).em == 1);
+  BOOST_TEST(squad_v1_match("the", {"A", "band"}).f1 == 0);
+  BOOST_TEST(squad_v1_match("the band", {"A", "band"}).f1 == 1);
+}
+
 BOOST_AUTO_TEST_CASE(triviaqa_gold_is_official_where_it_is_there) {
   Item item;
   item.metric = Metric::triviaqa;
