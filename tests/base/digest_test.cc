@@ -73,9 +73,9 @@ BOOST_AUTO_TEST_CASE(content_seed_is_the_digest_big_endian) {
 
 BOOST_AUTO_TEST_CASE(field_lists_never_share_their_bytes) {
   const std::vector<std::vector<std::string>> lists{
-      {},         {""},       {"", ""},     {"ab"},        {"a", "b"},  {"", "ab"},
-      {"ab", ""}, {"1:a"},    {"a", "1:b"}, {"a1:b"},      {"1", ":a"}, {"a1:", "b"},
-      {"0:"},     {"0", ":"}, {"3:a,b"},    {"a", "b", ""}};
+      {},         {""},    {"", ""},     {"ab"},    {"a", "b"},    {"", "ab"},
+      {"ab", ""}, {"1:a"}, {"a", "1:b"}, {"a1:b"},  {"1", ":a"},   {"a1:", "b"},
+      {"a:b"},    {"0:"},  {"0", ":"},   {"3:a,b"}, {"a", "b", ""}};
   std::set<std::string> seen;
   for (const auto& list : lists) {
     FieldHash hash;

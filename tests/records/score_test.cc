@@ -35,17 +35,17 @@ BOOST_AUTO_TEST_CASE(means_and_sample_deviations) {
   BOOST_CHECK(mean.type == TaskType::open_book);
   BOOST_TEST(mean.is_unanswerable);
   BOOST_TEST(mean.samples == 4);
-  const auto close = boost::test_tools::tolerance(1e-15);
+  const auto nearly = boost::test_tools::tolerance(1e-15);
   BOOST_TEST(mean.em == 0.5);
-  BOOST_TEST(mean.em_std.value() == std::sqrt(1.0 / 3), close);
+  BOOST_TEST(mean.em_std.value() == std::sqrt(1.0 / 3), nearly);
   BOOST_TEST(mean.f1.value() == 0.5);
-  BOOST_TEST(mean.f1_std.value() == std::sqrt(0.5 / 3), close);
+  BOOST_TEST(mean.f1_std.value() == std::sqrt(0.5 / 3), nearly);
   BOOST_TEST(mean.abstain_rate == 0.25);
-  BOOST_TEST(mean.abstain_rate_std.value() == 0.5, close);
+  BOOST_TEST(mean.abstain_rate_std.value() == 0.5, nearly);
   BOOST_TEST(mean.false_answer_rate.value() == 0.5);
   // Of the three samples that have the measure.
-  BOOST_TEST(mean.unsupported_rate.value() == 1.0 / 3, close);
-  BOOST_TEST(mean.unsupported_rate_std.value() == std::sqrt(1.0 / 3), close);
+  BOOST_TEST(mean.unsupported_rate.value() == 1.0 / 3, nearly);
+  BOOST_TEST(mean.unsupported_rate_std.value() == std::sqrt(1.0 / 3), nearly);
 }
 
 BOOST_AUTO_TEST_CASE(what_was_not_measured_stays_absent) {
