@@ -252,8 +252,9 @@ void add_scoring_and_statistics(std::vector<Option>& t) {
       one_of(row("unsupported.strategy", Kind::string, "baseline",
                  "baseline: the answer stands in the passage; overlap: enough of its words do."),
              {"baseline", "overlap"}));
-  t.push_back(in_range(row("unsupported.threshold", Kind::number, "0.5",
-                           "Kept for old files; abstention is decided per answer."),
+  t.push_back(in_range(dead("unsupported.threshold", Kind::number,
+                            "abstention.phrases; abstention is decided answer by answer"),
+                       0, 1)); abstention is decided per answer."),
                        0, 1));
   t.push_back(in_range(row("unsupported.min_token_overlap", Kind::number, "0.6",
                            "Share of the answer's words that must stand in the passage."),

@@ -133,8 +133,9 @@ class CsvReader {
     if (item.id.empty()) item.id = id_from_question(item.question);
     const std::string answers = cell(record, "answers");
     if (answers.starts_with('[')) {
-      const json list = json::parse("{\"a\":" + answers + "}", nullptr, false);
-      const auto texts = list.is_discarded() ? std::nullopt : texts_member(list, "a");
+      const json list = json::parse(answers, nullptr, false);
+      const auto texts =
+          list.is_discarded() ? std::nullopt : texts_member(json{{"list", list}}, "list");
       if (!texts)
         return row_error(source_, record.line,
                          "answers begin with '[' and are no JSON list of texts");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataset/dataset.h"
 
+#include <algorithm>
 #include <map>
 
 #include "base/digest.h"
@@ -31,6 +32,18 @@ Result<std::vector<Item>> read_items(const DatasetSource& source, std::string_vi
       return read_csv(source, bytes);
   }
   return Error{Code::internal, "unknown data set format"};
+}
+
+// REQUIRES: the text is not UTF-8. A newline is never part of a longer sequence, so some line
+// isn't.
+std::int64_t first_line_not_utf8(std::string_view bytes) {
+  std::int64_t line = 1;
+  while (true) {
+    const std::size_t end = std::min(bytes.find('\n'), bytes.size());
+    if (end == bytes.size() || !is_valid_utf8(bytes.substr(0, end))) return line;
+    bytes.remove_prefix(end + 1);
+    ++line;
+  }
 }
 
 Status check_items(const DatasetSource& source, const std::vector<Item>& items) {
@@ -92,8 +105,10 @@ std::string id_from_question(const std::string& question) {
 Result<DatasetFile> read_dataset(const DatasetSource& source) {
   Result<std::string> bytes = read_file(source.path);
   if (!bytes) return Error{Code::invalid_input, bytes.error().text};
-  if (!is_valid_utf8(*bytes))
-    return Error{Code::invalid_input, source.path.string() + ": not UTF-8 text"};
+  if (!is_valid_utf8(*bytes)) {
+    return row_error(source, first_line_not_utf8(*bytes),
+                     "found bytes that are not UTF-8; save the file as UTF-8");
+  }
   Result<std::vector<Item>> items = read_items(source, *bytes);
   if (!items) return std::move(items).error();
   if (Status checked = check_items(source, *items); !checked) return std::move(checked).error();

@@ -7,6 +7,15 @@ namespace promptsweep {
 
 using nlohmann::json;
 
+std::optional<std::string> id_member(const json& object, const char* name,
+                                     const std::string& question) {
+  const auto found = object.find(name);
+  if (found == object.end() || found->is_null()) return id_from_question(question);
+  std::optional<std::string> id = text_member(object, name);
+  if (id && id->empty()) return std::nullopt;
+  return id;
+}
+
 Status for_each_json_line(const DatasetSource& source, std::string_view bytes,
                           const std::function<Status(const json&, std::int64_t line)>& take) {
   std::int64_t number = 0;

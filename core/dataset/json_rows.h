@@ -36,6 +36,11 @@ inline std::optional<std::vector<std::string>> texts_member(const nlohmann::json
   return out;
 }
 
+// The member `name` as the item's id; an id made from the question where it is absent or null.
+// nullopt: it is something else than a text with a visible character.
+std::optional<std::string> id_member(const nlohmann::json& object, const char* name,
+                                     const std::string& question);
+
 // Calls `take` for each line that is not blank; a line that is no JSON object is an error.
 Status for_each_json_line(
     const DatasetSource& source, std::string_view bytes,

@@ -19,7 +19,9 @@ Result<std::vector<Item>> read_nq_open(const DatasetSource& source, std::string_
           return row_error(source, line, "no list of texts \"answer\"");
         item.question = *question;
         item.answers = *answers;
-        item.id = text_member(row, "id").value_or(id_from_question(item.question));
+        const auto id = id_member(row, "id", item.question);
+        if (!id) return row_error(source, line, "\"id\" is no text; it may be left out");
+        item.id = *id;
         items.push_back(std::move(item));
         return ok;
       });

@@ -44,6 +44,13 @@ std::string row_text(const Item& item) {
   return row.dump() + "\n";
 }
 
+// Empty where `object`, read from a file that anyone may have edited, has no object of that name.
+json object_member(const json& object, const char* name) {
+  if (!object.is_object() || !object.contains(name) || !object.at(name).is_object())
+    return json::object();
+  return object.at(name);
+}
+
 class Preparation {
  public:
   explicit Preparation(const PrepareOptions& options) : options_(options) {}
@@ -82,18 +89,22 @@ class Preparation {
     return out;
   }
 
-  // Keeps created_at of an earlier manifest; a manifest that says the same is left alone.
+  // Keeps created_at of an earlier manifest and what it says of files that this call did not make;
+  // a manifest that says the same is left alone.
   Status write_manifest() {
     const std::filesystem::path path = options_.prepared_dir / "prepared_manifest.json";
     json before = json::object();
     if (const Result<std::string> text = read_file(path))
       before = json::parse(*text, nullptr, false);
-    if (before.is_object() && before.value("datasets", json()) == datasets_ &&
-        before.value("sources", json()) == sources_)
+    keep_other_files(before);
+    if (object_member(before, "datasets") == datasets_ &&
+        object_member(before, "sources") == sources_)
       return ok;
     const std::string now = utc_now();
+    const bool has_time =
+        before.is_object() && before.contains("created_at") && before.at("created_at").is_string();
     const json manifest{{"schema_version", 1},
-                        {"created_at", before.is_object() ? before.value("created_at", now) : now},
+                        {"created_at", has_time ? before.at("created_at") : json(now)},
                         {"updated_at", now},
                         {"datasets", datasets_},
                         {"sources", sources_}};
@@ -103,6 +114,28 @@ class Preparation {
   bool found_any() const { return !sources_.empty(); }
 
  private:
+  // The prepared file that a source goes into.
+  static std::string stem_of(const std::string& source) {
+    return source.starts_with("squad") ? "open_book" : "closed_book";
+  }
+
+  void keep_other_files(const json& before) {
+    const json made = datasets_;
+    const auto is_other = [&](const std::string& stem) {
+      std::error_code ignored;
+      return !made.contains(stem) &&
+             std::filesystem::exists(options_.prepared_dir / (stem + ".jsonl"), ignored);
+    };
+    const json datasets = object_member(before, "datasets");
+    for (const auto& [stem, entry] : datasets.items()) {
+      if (is_other(stem)) datasets_[stem] = entry;
+    }
+    const json sources = object_member(before, "sources");
+    for (const auto& [name, entry] : sources.items()) {
+      if (is_other(stem_of(name))) sources_[name] = entry;
+    }
+  }
+
   const PrepareOptions& options_;
   json datasets_ = json::object();
   json sources_ = json::object();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which items a run asks. Each data set is shuffled by the seed and its own name, so that adding
-// another never changes its order; caps and limits take prefixes, so that the items of a smaller
-// limit are among those of a larger one.
+// another never changes its order; caps and limits take prefixes of it. (Shares go by largest
+// remainder, so a limit one smaller may give a small data set one item more, never other items.)
 #include <algorithm>
 #include <cmath>
 #include <map>

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// SQuAD 1.1 and 2.0 JSON. A question is unanswerable when it is flagged is_impossible or has no
-// answer; a file whose questions carry the flag, or whose version starts with v2, is 2.0.
+// SQuAD 1.1 and 2.0 JSON. A question is unanswerable when it is flagged is_impossible or its list
+// of answers is empty. A version text "2...", "v2...", "1..." or "v1..." says which rule scores it;
+// without one, a file whose questions carry the flag is 2.0.
+#include <algorithm>
+
 #include "dataset/json_rows.h"
 
 namespace promptsweep {
@@ -8,10 +11,11 @@ namespace {
 
 using nlohmann::json;
 
-const json& list_at(const json& object, const char* name) {
-  static const json none = json::array();
-  const auto found = object.is_object() ? object.find(name) : object.end();
-  return found == object.end() || !found->is_array() ? none : *found;
+// nullptr: the object has no list of that name.
+const json* list_at(const json& object, const char* name) {
+  if (!object.is_object()) return nullptr;
+  const auto found = object.find(name);
+  return found == object.end() || !found->is_array() ? nullptr : &*found;
 }
 
 class SquadReader {
@@ -29,16 +33,10 @@ class SquadReader {
     if (!text || text->empty()) return problem("has no question");
     if (context.empty()) return problem("has no context");
     item.question = *text;
-    item.id = text_member(question, "id").value_or(id_from_question(item.question));
-    for (const json& answer : list_at(question, "answers")) {
-      const auto gold = answer.is_object() ? text_member(answer, "text") : std::nullopt;
-      if (!gold) return problem("has an answer without text");
-      item.answers.push_back(*gold);
-    }
-    const auto flag = question.find("is_impossible");
-    item.is_unanswerable =
-        item.answers.empty() || (flag != question.end() && flag->is_boolean() && flag->get<bool>());
-    if (item.is_unanswerable) item.answers.clear();
+    const auto id = id_member(question, "id", item.question);
+    if (!id) return problem("has an id that is no text");
+    item.id = *id;
+    if (Status taken = take_gold(question, item); !taken) return taken;
     items_.push_back(std::move(item));
     return ok;
   }
@@ -46,6 +44,25 @@ class SquadReader {
   std::vector<Item> take() { return std::move(items_); }
 
  private:
+  // Anything but a list of answers, or a flag that says so, must not pass for "unanswerable": that
+  // would change what a right answer is.
+  Status take_gold(const json& question, Item& item) {
+    const auto flag = question.find("is_impossible");
+    if (flag != question.end() && !flag->is_boolean())
+      return problem("has an is_impossible that is neither true nor false");
+    item.is_unanswerable = flag != question.end() && flag->get<bool>();
+    if (item.is_unanswerable) return ok;
+    const json* answers = list_at(question, "answers");
+    if (answers == nullptr) return problem("has no list \"answers\"");
+    for (const json& answer : *answers) {
+      const auto gold = answer.is_object() ? text_member(answer, "text") : std::nullopt;
+      if (!gold) return problem("has an answer without text");
+      item.answers.push_back(*gold);
+    }
+    item.is_unanswerable = item.answers.empty();
+    return ok;
+  }
+
   Status problem(const std::string& text) {
     return Error{Code::invalid_input,
                  source_.path.string() + ": question " + std::to_string(count_) + " " + text};
@@ -57,20 +74,44 @@ class SquadReader {
   std::vector<Item> items_;
 };
 
-bool is_version_2(const json& root) {
+bool has_flag(const json& question) {
+  return question.is_object() && question.contains("is_impossible");
+}
+
+Metric metric_of(const json& root, const std::vector<const json*>& paragraphs) {
   const auto version = root.find("version");
   if (version != root.end() && version->is_string()) {
-    const auto& text = version->get_ref<const std::string&>();
-    return text.starts_with("v2") || text.starts_with("2");
+    std::string_view text = version->get_ref<const std::string&>();
+    if (text.starts_with('v')) text.remove_prefix(1);
+    if (text.starts_with('2')) return Metric::squad_v2;
+    if (text.starts_with('1')) return Metric::squad_v1;
   }
-  for (const json& article : list_at(root, "data")) {
-    for (const json& paragraph : list_at(article, "paragraphs")) {
-      for (const json& question : list_at(paragraph, "qas")) {
-        if (question.is_object() && question.contains("is_impossible")) return true;
-      }
+  for (const json* paragraph : paragraphs) {
+    const json& questions = paragraph->at("qas");
+    if (std::any_of(questions.begin(), questions.end(), &has_flag)) return Metric::squad_v2;
+  }
+  return Metric::squad_v1;
+}
+
+// Every paragraph of the file; each has a list of questions.
+Result<std::vector<const json*>> paragraphs_of(const DatasetSource& source, const json& root) {
+  const json* articles = list_at(root, "data");
+  if (articles == nullptr)
+    return row_error(source, 1, "no SQuAD file: it needs an object with a list \"data\"");
+  std::vector<const json*> out;
+  for (const json& article : *articles) {
+    const auto where = source.path.string() + ": article " +
+                       std::to_string(&article - &articles->front() + 1) + " ";
+    const json* paragraphs = list_at(article, "paragraphs");
+    if (paragraphs == nullptr)
+      return Error{Code::invalid_input, where + "has no list \"paragraphs\""};
+    for (const json& paragraph : *paragraphs) {
+      if (list_at(paragraph, "qas") == nullptr)
+        return Error{Code::invalid_input, where + "has a paragraph without a list \"qas\""};
+      out.push_back(&paragraph);
     }
   }
-  return false;
+  return out;
 }
 
 }  // namespace
@@ -78,17 +119,13 @@ bool is_version_2(const json& root) {
 Result<std::vector<Item>> read_squad(const DatasetSource& source, std::string_view bytes) {
   Result<json> root = parse_whole(source, bytes);
   if (!root) return std::move(root).error();
-  if (!root->is_object() || !root->contains("data") || !root->at("data").is_array()) {
-    return row_error(source, 1, "no SQuAD file: it needs an object with a list \"data\"");
-  }
-  SquadReader reader(source, is_version_2(*root) ? Metric::squad_v2 : Metric::squad_v1);
-  for (const json& article : root->at("data")) {
-    for (const json& paragraph : list_at(article, "paragraphs")) {
-      const std::string context =
-          paragraph.is_object() ? text_member(paragraph, "context").value_or("") : "";
-      for (const json& question : list_at(paragraph, "qas")) {
-        if (Status added = reader.add(question, context); !added) return std::move(added).error();
-      }
+  Result<std::vector<const json*>> paragraphs = paragraphs_of(source, *root);
+  if (!paragraphs) return std::move(paragraphs).error();
+  SquadReader reader(source, metric_of(*root, *paragraphs));
+  for (const json* paragraph : *paragraphs) {
+    const std::string context = text_member(*paragraph, "context").value_or("");
+    for (const json& question : paragraph->at("qas")) {
+      if (Status added = reader.add(question, context); !added) return std::move(added).error();
     }
   }
   return reader.take();

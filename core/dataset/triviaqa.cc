@@ -43,7 +43,9 @@ Result<std::vector<Item>> read_triviaqa(const DatasetSource& source, std::string
     item.type = TaskType::closed_book;
     item.metric = Metric::triviaqa;
     item.question = *question;
-    item.id = text_member(row, "QuestionId").value_or(id_from_question(item.question));
+    const auto id = id_member(row, "QuestionId", item.question);
+    if (!id) return Error{Code::invalid_input, where + "has a QuestionId that is no text"};
+    item.id = *id;
     add_unique(item.answers, text_member(*answer, "Value").value_or(""));
     for (const std::string& text : *aliases) add_unique(item.answers, text);
     for (const std::string& text : *human) add_unique(item.answers, text);
