@@ -254,7 +254,6 @@ void add_scoring_and_statistics(std::vector<Option>& t) {
              {"baseline", "overlap"}));
   t.push_back(in_range(dead("unsupported.threshold", Kind::number,
                             "abstention.phrases; abstention is decided answer by answer"),
-                       0, 1)); abstention is decided per answer."),
                        0, 1));
   t.push_back(in_range(row("unsupported.min_token_overlap", Kind::number, "0.6",
                            "Share of the answer's words that must stand in the passage."),

@@ -114,12 +114,12 @@ BOOST_AUTO_TEST_CASE(malformed_lines_are_errors) {
   BOOST_TEST(problem(DatasetFormat::nq_open, "{\"question\":\"q\"}\n") ==
              "file:1: no list of texts \"answer\"");
   BOOST_TEST(problem(DatasetFormat::prepared, "{\"question\":\"q\",\"answers\":\"a\"}\n") ==
-             "file:1: \"answers\" is no list of texts");
+             "file:1: no list of texts \"answers\"");
   BOOST_TEST(problem(DatasetFormat::prepared,
                      "{\"dataset\":\"d\",\"id\":\"1\",\"question\":\"q\",\"answers\":[]}\n") ==
              "file:1: a closed-book row needs answers");
   BOOST_TEST(problem(DatasetFormat::nq_open, "{\"question\":\"q\xFF\",\"answer\":[\"a\"]}\n") ==
-             "file: not UTF-8 text");
+             "file:1: found bytes that are not UTF-8; save the file as UTF-8");
 }
 
 BOOST_AUTO_TEST_CASE(prepared_rows_of_both_kinds) {
