@@ -67,14 +67,12 @@ psw::Error config_error(const std::string& text) {
   return error;
 }
 
-std::string known_templates() {
+std::vector<std::string> builtin_templates() {
   std::vector<const char*> names(
       static_cast<std::size_t>(std::max(0, llama_chat_builtin_templates(nullptr, 0))));
   llama_chat_builtin_templates(names.data(), names.size());
-  std::sort(names.begin(), names.end(),
-            [](const char* a, const char* b) { return std::string_view(a) < b; });
-  std::string out;
-  for (const char* name : names) out += std::string(out.empty() ? "" : " ") + name;
+  std::vector<std::string> out(names.begin(), names.end());
+  std::sort(out.begin(), out.end());
   return out;
 }
 
@@ -96,7 +94,9 @@ std::string device_name() {
 }
 
 Model::Model(const psw::Host& host, const Options& options)
-    : path_(options.model), device_(device_name()), raw_(options.raw_prompt) {
+    : path_(options.model),
+      device_(options.n_gpu_layers == 0 ? "CPU" : device_name()),
+      raw_(options.raw_prompt) {
   if (!std::filesystem::is_regular_file(options.model))
     throw config_error("/model: there is no file " + options.model);
   sha256_ = sha256_of_file(options.model, host);
@@ -111,7 +111,7 @@ Model::Model(const psw::Host& host, const Options& options)
     throw config_error("/model: llama.cpp cannot load " + options.model + "; its log says why");
   name_ = metadata("general.name");
   if (name_.empty()) name_ = std::filesystem::path(options.model).filename().string();
-  if (!raw_) choose_template(options);
+  if (!raw_) choose_template(options, host);
 }
 
 std::string Model::metadata(const char* key) const {
@@ -123,25 +123,39 @@ std::string Model::metadata(const char* key) const {
 
 // Refuses what the C API cannot render and templates that would drop the system prompt, which is
 // the treatment of the experiment.
-void Model::choose_template(const Options& options) {
+void Model::choose_template(const Options& options, const psw::Host& host) {
+  const std::vector<std::string> known = builtin_templates();
+  std::string remedy = "; set chat_template to one of:";
+  for (const std::string& name : known) remedy += " " + name;
+  remedy += "; or prompt_format: raw";
+  // llama.cpp guesses a template from parts of any text; a name must be one of its names.
+  if (!options.chat_template.empty() &&
+      !std::binary_search(known.begin(), known.end(), options.chat_template)) {
+    throw config_error("/chat_template: llama.cpp does not know \"" + options.chat_template + "\"" +
+                       remedy);
+  }
   const char* own = llama_model_chat_template(model_.get(), nullptr);
   template_ = !options.chat_template.empty() ? options.chat_template : own == nullptr ? "" : own;
-  const std::string remedy =
-      "; set chat_template to one of: " + known_templates() + "; or prompt_format: raw";
-  if (template_.empty())
+  if (template_.empty()) {
     throw config_error("/chat_template: the model brings no chat template" + remedy);
-  const std::string probe_system = "PSW-SYSTEM-PROBE", probe_user = "PSW-USER-PROBE";
+  }
+  const std::string system = "PSW-SYSTEM-PROBE", user = "PSW-USER-PROBE";
   std::string text;
   try {
-    text = render({{"system", probe_system}, {"user", probe_user}});
+    text = render({{"system", system}, {"user", user}});
   } catch (const psw::Error&) {
-    throw config_error(
-        options.chat_template.empty()
-            ? "/chat_template: llama.cpp does not know the model's own template" + remedy
-            : "/chat_template: llama.cpp does not know \"" + options.chat_template + "\"" + remedy);
+    throw config_error("/chat_template: llama.cpp does not know the model's own template" + remedy);
   }
-  if (text.find(probe_user) == std::string::npos || text.find(probe_system) == std::string::npos) {
+  if (text.find(user) == std::string::npos || text.find(system) == std::string::npos) {
     throw config_error("/chat_template: this template drops the system prompt" + remedy);
+  }
+  for (const char* between : {"\n\n", "\n", " ", ""}) {
+    merges_system_ = merges_system_ || text == render({{"user", system + between + user}});
+  }
+  if (merges_system_) {
+    host.log(PSW_LOG_WARN,
+             "llama.cpp: " + name_ +
+                 " has no system role; its template puts the system prompt into the user turn");
   }
 }
 
@@ -195,19 +209,35 @@ std::vector<llama_token> Model::prompt_tokens(const Query& query) const {
     for (const Message& message : query.messages)
       text += (text.empty() ? "" : "\n\n") + message.content;
     std::vector<llama_token> out = tokenize(text, true, false);
+    drop_added_end(out);
     // An empty raw prompt starts at the beginning of a text where the model has a token for that.
     if (out.empty() && llama_vocab_bos(vocab()) != LLAMA_TOKEN_NULL)
       out.push_back(llama_vocab_bos(vocab()));
     if (out.empty()) throw psw::Error(PSW_E_INVALID_ARGUMENT, "the prompt is empty");
     return out;
   }
-  for (const Message& message : query.messages) refuse_control_tokens(message.content);
+  for (const Message& message : query.messages) {
+    if (message.content.find('\0') != std::string::npos) {
+      throw psw::Error(PSW_E_INVALID_ARGUMENT,
+                       "the text holds a NUL character, where llama.cpp would cut it off");
+    }
+    refuse_control_tokens(message.content);
+  }
   std::vector<llama_token> out = tokenize(render(query.messages), true, true);
+  drop_added_end(out);
   // Some templates write the beginning-of-text token that the tokenizer adds as well.
   const llama_token bos = llama_vocab_bos(vocab());
   if (out.size() > 1 && bos != LLAMA_TOKEN_NULL && out[0] == bos && out[1] == bos)
     out.erase(out.begin());
   return out;
+}
+
+// Some tokenizers end every text with a token that ends the answer before it begins.
+void Model::drop_added_end(std::vector<llama_token>& tokens) const {
+  if (llama_vocab_get_add_eos(vocab()) && !tokens.empty() &&
+      tokens.back() == llama_vocab_eos(vocab())) {
+    tokens.pop_back();
+  }
 }
 
 std::string Model::piece(llama_token token) const {
@@ -230,6 +260,9 @@ std::string Model::identity() const {
                         {"model_sha256", sha256_},
                         {"quantisation", description},
                         {"template_sha256", raw_ ? "raw" : sha256_of_text(template_)},
+                        {"system_role", raw_             ? "none"
+                                        : merges_system_ ? "merged into the user turn"
+                                                         : "own turn"},
                         {"device", device_}}
       .dump();
 }

@@ -36,11 +36,12 @@ class Model {
 
  private:
   std::string metadata(const char* key) const;
-  void choose_template(const Options& options);
+  void choose_template(const Options& options, const psw::Host& host);
   std::string render(const std::vector<Message>& messages) const;
   std::vector<llama_token> tokenize(std::string_view text, bool add_special,
                                     bool parse_special) const;
   void refuse_control_tokens(std::string_view text) const;
+  void drop_added_end(std::vector<llama_token>& tokens) const;
 
   struct Free {
     void operator()(llama_model* model) const { llama_model_free(model); }
@@ -48,6 +49,7 @@ class Model {
   std::unique_ptr<llama_model, Free> model_;
   std::string path_, sha256_, name_, template_, device_;
   bool raw_ = false;
+  bool merges_system_ = false;  // the template knows no system role and llama.cpp merges it
 };
 
 // The first GPU that llama.cpp can use, or "CPU".
