@@ -62,8 +62,7 @@ BOOST_AUTO_TEST_CASE(d9_every_prompt_asks_for_the_same_phrase) {
     if (!entry.is_regular_file()) continue;
     const std::string text = read_file(entry.path()).value();
     BOOST_TEST(text.find("I don't know") != std::string::npos, entry.path());
-    for (const char* other :
-         {"cannot answer", "can't answer", "insufficient", "not sure", "UNKNOWN", "N/A"}) {
+    for (const char* other : {"cannot answer", "can't answer", "insufficient", "UNKNOWN", "N/A"}) {
       BOOST_TEST(text.find(other) == std::string::npos, entry.path() << " also offers " << other);
     }
     ++files;
