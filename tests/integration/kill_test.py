@@ -59,7 +59,7 @@ with harness.temporary() as folder:
               for key, trial in harness.trials(harness.only_run(folder + "/undisturbed")).items()}
     assert len(wanted) == 3
 
-    cut = 0
+    cut = went_on = 0
     for number in range(ROUNDS):
         for kind, deadly in (("core", signal.SIGKILL), ("Ctrl-C", signal.SIGINT)):
             place = f"{folder}/{kind}{number}"
@@ -81,9 +81,11 @@ with harness.temporary() as folder:
             os.kill(host, signal.SIGKILL)
             cut += 1
         code = process.wait(timeout=120)
-        # The core starts another host and goes on; only a host that dies while it starts is told as a failure.
-        assert code in (0, 1), code
+        # The core starts another host and goes on. A host that dies while it describes the plugin makes
+        # that plugin look broken (2), one that dies while the model loads is a failed run (1).
+        assert code in (0, 1, 2), code
+        went_on += code == 0
         harness.run(place, *SWEEP)
         check(place, wanted, f"host {number}")
-    print(f"{cut} of {3 * ROUNDS} kills met a running sweep")
+    print(f"{cut} of {3 * ROUNDS} kills met a running sweep; {went_on} sweeps went on with another host")
     assert cut >= ROUNDS
