@@ -149,6 +149,7 @@ class Checker {
     if (node.IsNull()) {
       // An empty group or list is the same as an absent one.
       const bool emptiable = option.kind == OptionKind::group || option.kind == OptionKind::list ||
+                             option.kind == OptionKind::models ||
                              option.kind == OptionKind::open_group ||
                              option.kind == OptionKind::any;
       if (!option.nullable && !emptiable) wrong(node, option, path);
@@ -162,7 +163,11 @@ class Checker {
         check_group(node, tree, path, false);
         break;
       case OptionKind::any:
-        if (!node.IsMap()) wrong(node, option, path);
+        if (!node.IsMap()) {
+          wrong(node, option, path);
+        } else {
+          check_keys(node, path);
+        }
         break;
       case OptionKind::list:
       case OptionKind::models:
@@ -175,6 +180,21 @@ class Checker {
         break;
       default:
         check_scalar(node, option, path);
+    }
+  }
+
+  // A mapping that is handed on unread: its keys must be texts that stand there once.
+  void check_keys(const YAML::Node& node, const std::string& path) {
+    std::set<std::string> seen;
+    for (const auto& entry : node) {
+      if (!entry.first.IsScalar()) {
+        problems_.add(entry.first, path, "a key must be a text");
+      } else if (!seen.insert(entry.first.Scalar()).second) {
+        problems_.add(entry.first, path + "." + entry.first.Scalar(),
+                      "this key stands here twice; remove one");
+      } else if (entry.second.IsMap()) {
+        check_keys(entry.second, path + "." + entry.first.Scalar());
+      }
     }
   }
 

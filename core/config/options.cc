@@ -259,8 +259,9 @@ void add_scoring_and_statistics(std::vector<Option>& t) {
                            "Share of the answer's words that must stand in the passage."),
                        0, 1));
   t.push_back(dead("unsupported.nli_model", Kind::string, "unsupported.strategy: overlap"));
-  t.push_back(or_null(
-      in_range(dead("unsupported_threshold", Kind::number, "unsupported.threshold"), 0, 1)));
+  t.push_back(or_null(in_range(dead("unsupported_threshold", Kind::number,
+                                    "abstention.phrases; abstention is decided answer by answer"),
+                               0, 1)));
   t.push_back(row("analysis", Kind::group, "", "Choices of the analysis."));
   t.push_back(one_of(row("analysis.behaviour_outcomes", Kind::string, "exclude",
                          "What the primary analysis does with truncated, empty and filtered "
@@ -381,6 +382,14 @@ const std::vector<Option>& option_table() {
     add_scoring_and_statistics(t);
     add_pricing(t);
     add_provider(t);
+    for (Option& option : t) {
+      // Whole numbers are kept in int, but for seeds and item counts.
+      const bool wide = option.path.find("seed") != std::string::npos ||
+                        option.path.find("items") != std::string::npos;
+      const bool whole = option.kind == OptionKind::integer || option.kind == OptionKind::integers;
+      const double bound = wide ? 9007199254740992.0 : std::numeric_limits<int>::max();
+      if (whole) option.high = std::min(option.high, bound);
+    }
     return t;
   }();
   return table;
@@ -445,13 +454,15 @@ std::string allowed_text(const Option& option) {
       break;
   }
   const bool has_low = option.low != -std::numeric_limits<double>::infinity();
-  const bool has_high = option.high != std::numeric_limits<double>::infinity();
+  const bool is_int = option.high == std::numeric_limits<int>::max();
+  const bool has_high = option.high < 9007199254740992.0 && !is_int;
   if (has_low && has_high) {
     what += std::string(option.low_is_open ? " in (" : " in [") + format_number(option.low) + ", " +
             format_number(option.high) + "]";
   } else if (has_low) {
     what += (option.low_is_open ? " above " : " of at least ") + format_number(option.low);
   }
+  if (is_int && has_low) what += ", below 2^31";
   return what + (option.nullable ? ", or null" : "");
 }
 
