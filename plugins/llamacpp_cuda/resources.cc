@@ -3,11 +3,12 @@
 
 #include <gguf.h>
 
-#include <filesystem>
+#include <algorithm>
 #include <memory>
 #include <string>
 
 #include "model.h"
+#include "weights.h"
 
 namespace llamacpp {
 namespace {
@@ -33,9 +34,7 @@ psw::Resources estimate_resources(const Options& options) {
   const auto problem = [&](const std::string& text) {
     return psw::Error(PSW_E_CONFIG, "/model: " + text + " " + options.model);
   };
-  std::error_code failed;
-  const std::uint64_t weights = std::filesystem::file_size(options.model, failed);
-  if (failed) throw problem("there is no file");
+  const std::uint64_t weights = find_weights(options.model).bytes;
   const std::unique_ptr<gguf_context, decltype(&gguf_free)> file(
       gguf_init_from_file(options.model.c_str(), {true, nullptr}), &gguf_free);
   if (!file) throw problem("no GGUF file:");
@@ -46,13 +45,16 @@ psw::Resources estimate_resources(const Options& options) {
   const std::uint64_t heads =
       std::max<std::uint64_t>(1, number_at(file.get(), arch + ".attention.head_count", 1));
   const std::uint64_t kv_heads = number_at(file.get(), arch + ".attention.head_count_kv", heads);
-  const std::uint64_t cache =
-      2 * std::uint64_t{options.n_ctx} * layers * (width / heads * kv_heads) * 2;
+  const std::uint64_t head = width / heads;
+  const std::uint64_t head_width = number_at(file.get(), arch + ".attention.key_length", head) +
+                                   number_at(file.get(), arch + ".attention.value_length", head);
+  const std::uint64_t tokens = std::uint64_t{options.share()} * options.sequences();
+  const std::uint64_t cache = tokens * layers * kv_heads * head_width * 2;
 
   psw::Resources out;
   const bool on_gpu = device_name() != "CPU" && options.n_gpu_layers != 0;
   (on_gpu ? out.vram_bytes : out.ram_bytes) = weights + cache;
-  out.basis = "file size and " + std::to_string(options.n_ctx) + " tokens of KV cache";
+  out.basis = "file size and " + std::to_string(tokens) + " tokens of KV cache";
   return out;
 }
 
