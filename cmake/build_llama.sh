@@ -36,10 +36,11 @@ options=(
   -DGGML_NATIVE=ON -DGGML_OPENMP=OFF -DGGML_CUDA=$cuda
 )
 # Native code runs on machines with the same instructions only, so those are part of the key.
-cpu=$(grep -m1 '^flags' /proc/cpuinfo | tr ' ' '\n' | LC_ALL=C sort | sha256sum | cut -c1-8)
+cpu=$({ grep -m1 -iE '^(flags|features)' /proc/cpuinfo || uname -m; } | tr ' ' '\n' | LC_ALL=C sort | sha256sum | cut -c1-8)
 origin=$version
-[ -z "$source_dir" ] || origin=$(cd "$source_dir" && pwd)
-key=$(printf '%s\n' "$origin" "$("$compiler" --version | head -n 1)" "$cpu" "${options[@]}" | sha256sum | cut -c1-12)
+# A tree that the user names is known by its files, so that an edit is built.
+[ -z "$source_dir" ] || origin=$(cd "$source_dir" && find . -type f -not -path './.git/*' -printf '%p %s %T@\n' | LC_ALL=C sort | sha256sum)
+key=$(printf '%s\n' "$origin" "$("$compiler" --version | head -n 1)" "$([ $cuda = OFF ] || nvcc --version)" "$cpu" "${options[@]}" | sha256sum | cut -c1-12)
 done_dir=$cache/llama-$version-$key
 source_cache=$cache/llama-source-$version
 

@@ -211,6 +211,10 @@ Status EngineRun::start_jobs() {
   }
   const bool suspect_runs = !active_.empty() && active_.begin()->second.alone;
   while (!suspect_runs && !queue_.empty() && may_start() && !stop_.requested()) {
+    // Blocked: an arm begins when the one before has ended.
+    const ArmRun& arm = *arms_.at(queue_.front().arm_id);
+    const bool other_runs = !active_.empty() && !arm_has_jobs(arm, "");
+    if (plan_.order == "blocked" && other_runs) return ok;
     PlannedJob job = std::move(queue_.front());
     queue_.pop_front();
     if (Status started = start_job(std::move(job), false); !started) return started;
@@ -393,11 +397,17 @@ Status EngineRun::finish_job(ActiveJob& job, std::string_view how) {
   std::error_code ignored;
   std::filesystem::remove(job.requests_path, ignored);
   if (!job.cancelled) offer_again(job, again);
-  return close_arm_if_done(*job.arm);
+  return close_arm_if_done(*job.arm, job.job_id);
 }
 
-Status EngineRun::close_arm_if_done(ArmRun& arm) {
-  if (!arm.complete()) return ok;
+bool EngineRun::arm_has_jobs(const ArmRun& arm, const std::string& except) const {
+  return std::any_of(active_.begin(), active_.end(), [&](const auto& entry) {
+    return entry.second.arm == &arm && entry.first != except;
+  });
+}
+
+Status EngineRun::close_arm_if_done(ArmRun& arm, const std::string& ended_job) {
+  if (!arm.complete() || !arm.is_open() || arm_has_jobs(arm, ended_job)) return ok;
   if (Status closed = arm.close(); !closed) return closed;
   std::error_code ignored;
   std::filesystem::remove(arm.folder() / "jobs", ignored);  // only when empty

@@ -61,7 +61,8 @@ class EngineRun {
   Status take(ActiveJob& job);
   Status accept(ActiveJob& job, ResultRow row);
   Status finish_job(ActiveJob& job, std::string_view how);
-  Status close_arm_if_done(ArmRun& arm);
+  Status close_arm_if_done(ArmRun& arm, const std::string& ended_job);
+  bool arm_has_jobs(const ArmRun& arm, const std::string& except) const;
   void offer_again(ActiveJob& job, const std::vector<std::string>& ids);
 
   Status recover_from_loss();

@@ -92,7 +92,11 @@ Engine::Engine(const psw::Host& host, const Options& options, const Model& model
 }
 
 Engine::~Engine() {
-  quit_ = true;
+  {
+    // Under the lock, so that the loop cannot check for it and then sleep through the signal.
+    std::lock_guard<std::mutex> lock(mutex_);
+    quit_ = true;
+  }
   changed_.notify_all();
   thread_.join();
   llama_batch_free(batch_);
@@ -118,11 +122,15 @@ void Engine::loop() {
       changed_.wait(lock, [this] { return quit_ || !waiting_.empty(); });
     }
     if (quit_) return;
-    drop_stopped();
-    admit();
-    if (running_.empty()) continue;
-    fill_batch();
-    step();
+    try {
+      drop_stopped();
+      admit();
+      if (running_.empty()) continue;
+      fill_batch();
+      step();
+    } catch (const std::exception& error) {
+      fail_all(std::string("the engine failed: ") + error.what());
+    }
   }
 }
 

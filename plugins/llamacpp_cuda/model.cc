@@ -35,7 +35,8 @@ std::string device_name() {
   return "CPU";
 }
 
-Model::Model(const psw::Host& host, const Options& options) : device_(device_name()) {
+Model::Model(const psw::Host& host, const Options& options)
+    : device_(options.n_gpu_layers == 0 ? "CPU" : device_name()) {
   sha256_ = sha256_of(find_weights(options.model), host);
   load(host, options);
   name_ = metadata("general.name");
@@ -45,8 +46,8 @@ Model::Model(const psw::Host& host, const Options& options) : device_(device_nam
   template_.emplace(own == nullptr ? "" : own, options.chat_template);
   if (template_->merges_system()) {
     host.log(PSW_LOG_WARN, name_ +
-                               " has no system role: its template puts the system prompt before "
-                               "the user's text");
+                               " has no system role: its template puts the system prompt into "
+                               "the user turn");
   }
 }
 
@@ -107,6 +108,7 @@ std::vector<llama_token> Model::prompt_tokens(const Query& query) const {
   if (query.prompt || !template_) return raw_tokens(query);
   for (const Message& message : query.messages) refuse_control_tokens(message.content);
   std::vector<llama_token> out = tokenize(template_->render(query.messages), true, true);
+  drop_added_end(out);
   // Some templates write the beginning-of-text token that the tokenizer adds as well.
   const llama_token bos = llama_vocab_bos(vocab());
   if (out.size() > 1 && bos != LLAMA_TOKEN_NULL && out[0] == bos && out[1] == bos)
@@ -119,11 +121,20 @@ std::vector<llama_token> Model::raw_tokens(const Query& query) const {
   for (const Message& message : query.messages)
     text += (text.empty() ? "" : "\n\n") + message.content;
   std::vector<llama_token> out = tokenize(text, true, false);
+  drop_added_end(out);
   // An empty raw prompt starts at the beginning of a text where the model has a token for that.
   if (out.empty() && llama_vocab_bos(vocab()) != LLAMA_TOKEN_NULL)
     out.push_back(llama_vocab_bos(vocab()));
   if (out.empty()) throw psw::Error(PSW_E_INVALID_ARGUMENT, "the prompt is empty");
   return out;
+}
+
+// Some tokenizers end every text with a token that ends the answer before it begins.
+void Model::drop_added_end(std::vector<llama_token>& tokens) const {
+  if (llama_vocab_get_add_eos(vocab()) && !tokens.empty() &&
+      tokens.back() == llama_vocab_eos(vocab())) {
+    tokens.pop_back();
+  }
 }
 
 std::string Model::piece(llama_token token) const {
@@ -146,9 +157,9 @@ std::string Model::identity() const {
                         {"model_sha256", sha256_},
                         {"quantisation", description},
                         {"template_sha256", template_ ? sha256_of(template_->text()) : "raw"},
-                        {"system_prompt", !template_                   ? "raw"
-                                          : template_->merges_system() ? "before the user's text"
-                                                                       : "its own turn"},
+                        {"system_role", !template_                   ? "none"
+                                        : template_->merges_system() ? "merged into the user turn"
+                                                                     : "own turn"},
                         {"device", device_}}
       .dump();
 }

@@ -43,6 +43,7 @@ class Model {
   std::vector<llama_token> tokenize(std::string_view text, bool add_special,
                                     bool parse_special) const;
   void refuse_control_tokens(std::string_view text) const;
+  void drop_added_end(std::vector<llama_token>& tokens) const;
 
   struct Free {
     void operator()(llama_model* model) const { llama_model_free(model); }

@@ -84,6 +84,9 @@ Options parse_options(std::string_view config_json) {
   options.raw_prompt = format == "raw";
   reader.boolean("deterministic", options.deterministic);
   reader.nothing_else();
+  if (options.n_batch < options.sequences()) {
+    refuse("n_batch", "is below n_parallel: each sequence needs a token a step");
+  }
   if (options.share() < 32) {
     refuse("n_ctx", "leaves each of " + std::to_string(options.n_parallel) +
                         " sequences fewer than 32 tokens");

@@ -33,6 +33,7 @@ class LogRoute {
     line_ += text;
     if (line_.empty() || line_.back() != '\n') return;
     line_.pop_back();
+    // Its warnings are about its own affairs; they are kept for those who look for them.
     const bool tell = level_ == GGML_LOG_LEVEL_WARN || level_ == GGML_LOG_LEVEL_ERROR;
     if (host_ != nullptr && tell && !line_.empty()) {
       host_->log(level_ == GGML_LOG_LEVEL_ERROR ? PSW_LOG_ERROR : PSW_LOG_DEBUG,

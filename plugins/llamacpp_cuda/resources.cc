@@ -52,8 +52,13 @@ psw::Resources estimate_resources(const Options& options) {
   const std::uint64_t cache = tokens * layers * kv_heads * head_width * 2;
 
   psw::Resources out;
-  const bool on_gpu = device_name() != "CPU" && options.n_gpu_layers != 0;
-  (on_gpu ? out.vram_bytes : out.ram_bytes) = weights + cache;
+  // Offloaded layers take their share of weights and cache to the GPU.
+  double share = device_name() == "CPU" || layers == 0 ? 0 : 1;
+  if (share > 0 && options.n_gpu_layers >= 0) {
+    share = std::min(1.0, options.n_gpu_layers / static_cast<double>(layers));
+  }
+  out.vram_bytes = static_cast<std::uint64_t>(share * static_cast<double>(weights + cache));
+  out.ram_bytes = weights + cache - out.vram_bytes;
   out.basis = "file size and " + std::to_string(tokens) + " tokens of KV cache";
   return out;
 }
