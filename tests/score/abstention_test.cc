@@ -34,13 +34,13 @@ BOOST_AUTO_TEST_SUITE(abstention)
 
 // D1: the phrase that the instructions ask for was never an abstention.
 BOOST_AUTO_TEST_CASE(d1_the_phrase_that_each_instruction_asks_for_is_detected) {
-  const std::string marker = "reply: ";
+  const std::string marker = ": ";  // "... reply with exactly: <phrase>"
   int files = 0;
   for (const auto& entry :
        fs::recursive_directory_iterator(PROMPTSWEEP_SOURCE_DIR "/config/task_instructions")) {
     if (entry.path().extension() != ".txt") continue;
     const std::string text = read_file(entry.path()).value();
-    const std::size_t at = text.find(marker);
+    const std::size_t at = text.rfind(marker);
     BOOST_TEST_REQUIRE(at != std::string::npos, entry.path() << " asks for no phrase");
     const std::string asked = text.substr(at + marker.size());
     for (const std::string& form :
@@ -50,7 +50,24 @@ BOOST_AUTO_TEST_CASE(d1_the_phrase_that_each_instruction_asks_for_is_detected) {
     }
     ++files;
   }
-  BOOST_TEST(files >= 2);
+  BOOST_TEST(files >= 4);
+}
+
+// D9: one refusal phrase in every prompt, control and length-matched ones included, so that the
+// prompt sets do not differ in what they ask an unsure model to say.
+BOOST_AUTO_TEST_CASE(d9_every_prompt_asks_for_the_same_phrase) {
+  int files = 0;
+  for (const auto& entry :
+       fs::recursive_directory_iterator(PROMPTSWEEP_SOURCE_DIR "/config/prompts")) {
+    if (!entry.is_regular_file()) continue;
+    const std::string text = read_file(entry.path()).value();
+    BOOST_TEST(text.find("I don't know") != std::string::npos, entry.path());
+    for (const char* other : {"cannot answer", "can't answer", "insufficient", "UNKNOWN", "N/A"}) {
+      BOOST_TEST(text.find(other) == std::string::npos, entry.path() << " also offers " << other);
+    }
+    ++files;
+  }
+  BOOST_TEST(files == 15);
 }
 
 BOOST_AUTO_TEST_CASE(forms_of_a_refusal) {
