@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From facts and passages to data sets (for evaluation) and lessons (for training)."""
 from __future__ import annotations
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A trained model as a GGUF file, written with the gguf-py of the llama.cpp sources."""
 from __future__ import annotations
 

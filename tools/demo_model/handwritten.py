@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Open-book items written one by one, in sentences unlike the composed passages."""
 from __future__ import annotations
 

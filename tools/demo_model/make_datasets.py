@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """Writes config/datasets/demo_closed_book.jsonl and demo_open_book.jsonl."""
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """Makes the demonstration models again, from the data sets and prompts of this repository.
 
     tools/demo_model/make_models.py --llama-cpp "$(cmake/build_llama.sh --source-only)" --out models

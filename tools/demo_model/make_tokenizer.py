@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The text the tokenizer is trained on, and the trained tokenizer."""
 from __future__ import annotations
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A llama-architecture language model in plain torch, made for lessons that share prefixes."""
 from __future__ import annotations
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Invented names and small word lists shared by facts and passages."""
 from __future__ import annotations
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Invented open-book passages: families of subjects with attributes.
 
 A passage states two or three attributes of one subject in one or two

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A byte-level BPE tokenizer in the layout of GPT-2, and its training.
 
 Merges inside words are learned on words without their leading space; the

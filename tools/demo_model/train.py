@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Training of one model on the endless stream of lessons.
 
 All lessons of a step share few prefixes (system prompt, task instructions), so

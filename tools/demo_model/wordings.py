@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How each relation of the closed-book facts is put into words.
 
 A relation has wordings used in training and wordings held back for the
