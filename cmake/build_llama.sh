@@ -4,9 +4,11 @@
 # finished build. The cache is keyed by version, compiler and options; it is made under another name
 # and renamed, so a folder that exists is whole. A finished one is used without npm or network.
 #
-#   build_llama.sh [--source DIR] [--cuda] [--source-only]
+#   build_llama.sh [--source DIR] [--cuda] [--cuda-architectures LIST] [--source-only]
 #
-# The folder holds source/ (also gguf-py), include/ and lib/*.a.
+# The folder holds include/, lib/*.a and VERSION; --source-only prints the folder of the sources
+# (with gguf-py) instead. LIST is as in CMAKE_CUDA_ARCHITECTURES, with commas; default: this
+# machine's GPUs.
 set -euo pipefail
 
 package=node-llama-cpp
@@ -16,11 +18,13 @@ sha512=6e5b488a9b9699cd76dc7eed30880318a4ac4ab866865418795502e3c5d38d55bb5c62498
 
 source_dir=
 cuda=OFF
+cuda_architectures=
 source_only=
 while [ $# -gt 0 ]; do
   case $1 in
     --source) source_dir=$2; shift 2 ;;
     --cuda) cuda=ON; shift ;;
+    --cuda-architectures) cuda_architectures=${2//,/;}; shift 2 ;;
     --source-only) source_only=1; shift ;;
     *) echo "build_llama.sh: unknown argument $1" >&2; exit 2 ;;
   esac
@@ -37,11 +41,28 @@ options=(
 )
 # Native code runs on machines with the same instructions only, so those are part of the key.
 cpu=$({ grep -m1 -iE '^(flags|features)' /proc/cpuinfo || uname -m; } | tr ' ' '\n' | LC_ALL=C sort | sha256sum | cut -c1-8)
+device=()
+if [ $cuda = ON ]; then
+  command -v "${CUDACXX:-nvcc}" >/dev/null || {
+    echo "build_llama.sh: CUDA needs nvcc on the PATH or in CUDACXX" >&2; exit 1; }
+  # Static libraries do not carry the name of a library that they found by chance.
+  options+=(-DGGML_CUDA_NCCL=OFF)
+  [ -z "$cuda_architectures" ] || options+=("-DCMAKE_CUDA_ARCHITECTURES=$cuda_architectures")
+  device=("$("${CUDACXX:-nvcc}" --version | tail -n 1)"
+    "$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/null | sort -u || true)")
+fi
 origin=$version
-# A tree that the user names is known by its files, so that an edit is built.
-[ -z "$source_dir" ] || origin=$(cd "$source_dir" && find . -type f -not -path './.git/*' -printf '%p %s %T@\n' | LC_ALL=C sort | sha256sum)
-key=$(printf '%s\n' "$origin" "$("$compiler" --version | head -n 1)" "$([ $cuda = OFF ] || nvcc --version)" "$cpu" "${options[@]}" | sha256sum | cut -c1-12)
-done_dir=$cache/llama-$version-$key
+tree=
+if [ -n "$source_dir" ]; then
+  [ -f "$source_dir/include/llama.h" ] || { echo "build_llama.sh: $source_dir is no llama.cpp source tree" >&2; exit 1; }
+  # By content: an edited tree is built again, the same tree elsewhere is not.
+  tree=$(cd "$source_dir" && find . \( -name .git -o -path './build*' \) -prune -o -type f \
+    \( -path './src/*' -o -path './include/*' -o -path './ggml/*' -o -path './vendor/*' -o -name '*.cmake' -o -name CMakeLists.txt \) -print0 |
+    LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum | cut -c1-8)
+  origin=tree-$tree
+fi
+key=$(printf '%s\n' "$origin" "$("$compiler" --version | head -n 1)" "$cpu" "${options[@]}" "${device[@]}" | sha256sum | cut -c1-12)
+done_dir=$cache/llama-$origin-$key
 source_cache=$cache/llama-source-$version
 
 mkdir -p "$cache"
@@ -79,7 +100,7 @@ fi
 
 if [ ! -d "$done_dir" ]; then
   work=$(mktemp -d "$cache/.build.XXXXXX")
-  echo "building llama.cpp's libraries once, into $done_dir" >&2
+  echo "building llama.cpp's libraries once (minutes), into $done_dir" >&2
   generator=()
   command -v ninja >/dev/null && generator=(-G Ninja)
   CC=${compiler/g++/gcc} CXX=$compiler cmake -S "$source_dir" -B "$work/build" "${generator[@]}" "${options[@]}" >"$work/log" 2>&1 &&
@@ -87,7 +108,8 @@ if [ ! -d "$done_dir" ]; then
   mkdir -p "$work/out/lib" "$work/out/include"
   find "$work/build" -name '*.a' -exec cp {} "$work/out/lib/" \;
   cp "$source_dir"/include/*.h "$source_dir"/ggml/include/*.h "$work/out/include/"
-  sed -n 's/^set(LLAMA_VERSION_\(MAJOR\|MINOR\|PATCH\) \([0-9]*\))$/\2/p' "$source_dir/CMakeLists.txt" | paste -sd. >"$work/out/VERSION"
+  sed -n 's/^set(LLAMA_VERSION_\(MAJOR\|MINOR\|PATCH\) \([0-9]*\))$/\2/p' "$source_dir/CMakeLists.txt" | paste -sd. |
+    sed "s/\$/${tree:++$tree}/" >"$work/out/VERSION"
   mv "$work/out" "$done_dir"
 fi
 echo "$done_dir"

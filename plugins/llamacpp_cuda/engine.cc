@@ -55,7 +55,7 @@ Engine::Engine(const psw::Host& host, const Options& options, const Model& model
     : options_(options), model_(model) {
   const std::uint32_t sequences = options.sequences();
   llama_context_params params = llama_context_default_params();
-  params.n_ctx = options.n_ctx;
+  params.n_ctx = options.share() * sequences;
   params.n_seq_max = sequences;
   params.n_batch = options.n_batch;
   params.n_ubatch = std::min(options.n_batch, 512u);
@@ -77,10 +77,16 @@ Engine::Engine(const psw::Host& host, const Options& options, const Model& model
     throw error;
   }
   // The context may be rounded up; what the configuration grants is what counts.
-  share_ = std::min(llama_n_ctx_seq(context_.get()), options.n_ctx / sequences);
+  share_ = std::min(llama_n_ctx_seq(context_.get()), options.share());
   batch_ = llama_batch_init(static_cast<std::int32_t>(options.n_batch), 0, 1);
   for (std::uint32_t i = sequences; i > 0; --i)
     free_ids_.push_back(static_cast<llama_seq_id>(i - 1));
+  const std::int32_t trained = llama_model_n_ctx_train(model.get());
+  if (trained > 0 && share_ > static_cast<std::uint32_t>(trained)) {
+    host.log(PSW_LOG_WARN, model.name() + " was trained on " + std::to_string(trained) +
+                               " tokens of context and is given " + std::to_string(share_) +
+                               " a sequence: long prompts may be answered badly");
+  }
   if (device_name() == "CPU") host.log(PSW_LOG_INFO, "llama.cpp: no GPU here, running on the CPU");
   thread_ = std::thread([this] { loop(); });
 }

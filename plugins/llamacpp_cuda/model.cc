@@ -2,78 +2,20 @@
 #include "model.h"
 
 #include <ggml-backend.h>
-#include <openssl/evp.h>
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
+
+#include "weights.h"
 
 namespace llamacpp {
 namespace {
-
-std::string to_hex(const unsigned char* bytes, unsigned size) {
-  static constexpr char digits[] = "0123456789abcdef";
-  std::string out;
-  for (unsigned i = 0; i < size; ++i) {
-    out += digits[bytes[i] >> 4];
-    out += digits[bytes[i] & 15];
-  }
-  return out;
-}
-
-class Sha256 {
- public:
-  Sha256() : context_(EVP_MD_CTX_new(), &EVP_MD_CTX_free) {
-    EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr);
-  }
-  void add(const char* bytes, std::size_t size) { EVP_DigestUpdate(context_.get(), bytes, size); }
-  std::string hex() {
-    unsigned char digest[EVP_MAX_MD_SIZE];
-    unsigned size = 0;
-    EVP_DigestFinal_ex(context_.get(), digest, &size);
-    return to_hex(digest, size);
-  }
-
- private:
-  std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context_;
-};
-
-std::string sha256_of_file(const std::string& path, const psw::Host& host) {
-  std::ifstream in(path, std::ios::binary);
-  std::error_code ignored;
-  const std::uint64_t total = std::filesystem::file_size(path, ignored);
-  Sha256 hash;
-  std::vector<char> buffer(1 << 20);
-  std::uint64_t done = 0;
-  while (in.read(buffer.data(), static_cast<std::streamsize>(buffer.size())) || in.gcount() > 0) {
-    hash.add(buffer.data(), static_cast<std::size_t>(in.gcount()));
-    done += static_cast<std::uint64_t>(in.gcount());
-    host.progress(done, total, "hashing the model");
-    if (host.should_stop()) throw psw::Error(PSW_E_CANCELLED, "stopped while hashing the model");
-  }
-  return hash.hex();
-}
-
-std::string sha256_of_text(std::string_view text) {
-  Sha256 hash;
-  hash.add(text.data(), text.size());
-  return hash.hex();
-}
 
 psw::Error config_error(const std::string& text) {
   psw::Error error(PSW_E_CONFIG, text);
   error.scope = PSW_SCOPE_INSTANCE;
   return error;
-}
-
-std::vector<std::string> builtin_templates() {
-  std::vector<const char*> names(
-      static_cast<std::size_t>(std::max(0, llama_chat_builtin_templates(nullptr, 0))));
-  llama_chat_builtin_templates(names.data(), names.size());
-  std::vector<std::string> out(names.begin(), names.end());
-  std::sort(out.begin(), out.end());
-  return out;
 }
 
 bool on_progress(float share, void* host) {
@@ -94,12 +36,22 @@ std::string device_name() {
 }
 
 Model::Model(const psw::Host& host, const Options& options)
-    : path_(options.model),
-      device_(options.n_gpu_layers == 0 ? "CPU" : device_name()),
-      raw_(options.raw_prompt) {
-  if (!std::filesystem::is_regular_file(options.model))
-    throw config_error("/model: there is no file " + options.model);
-  sha256_ = sha256_of_file(options.model, host);
+    : device_(options.n_gpu_layers == 0 ? "CPU" : device_name()) {
+  sha256_ = sha256_of(find_weights(options.model), host);
+  load(host, options);
+  name_ = metadata("general.name");
+  if (name_.empty()) name_ = std::filesystem::path(options.model).filename().string();
+  if (options.raw_prompt) return;
+  const char* own = llama_model_chat_template(model_.get(), nullptr);
+  template_.emplace(own == nullptr ? "" : own, options.chat_template);
+  if (template_->merges_system()) {
+    host.log(PSW_LOG_WARN, name_ +
+                               " has no system role: its template puts the system prompt into "
+                               "the user turn");
+  }
+}
+
+void Model::load(const psw::Host& host, const Options& options) {
   llama_model_params params = llama_model_default_params();
   params.n_gpu_layers = options.n_gpu_layers;
   params.progress_callback = &on_progress;
@@ -109,9 +61,12 @@ Model::Model(const psw::Host& host, const Options& options)
     throw psw::Error(PSW_E_CANCELLED, "stopped while loading the model");
   if (!model_)
     throw config_error("/model: llama.cpp cannot load " + options.model + "; its log says why");
-  name_ = metadata("general.name");
-  if (name_.empty()) name_ = std::filesystem::path(options.model).filename().string();
-  if (!raw_) choose_template(options, host);
+  // The loop of the engine continues texts token by token; llama.cpp aborts on other kinds.
+  if (llama_model_has_encoder(model_.get()) || !llama_model_has_decoder(model_.get()) ||
+      llama_model_is_diffusion(model_.get())) {
+    throw config_error("/model: " + options.model +
+                       " is no model that continues a text; allowed are decoder-only models");
+  }
 }
 
 std::string Model::metadata(const char* key) const {
@@ -119,64 +74,6 @@ std::string Model::metadata(const char* key) const {
   const std::int32_t size = llama_model_meta_val_str(model_.get(), key, out.data(), out.size());
   out.resize(size < 0 ? 0 : std::min<std::size_t>(static_cast<std::size_t>(size), out.size() - 1));
   return out;
-}
-
-// Refuses what the C API cannot render and templates that would drop the system prompt, which is
-// the treatment of the experiment.
-void Model::choose_template(const Options& options, const psw::Host& host) {
-  const std::vector<std::string> known = builtin_templates();
-  std::string remedy = "; set chat_template to one of:";
-  for (const std::string& name : known) remedy += " " + name;
-  remedy += "; or prompt_format: raw";
-  // llama.cpp guesses a template from parts of any text; a name must be one of its names.
-  if (!options.chat_template.empty() &&
-      !std::binary_search(known.begin(), known.end(), options.chat_template)) {
-    throw config_error("/chat_template: llama.cpp does not know \"" + options.chat_template + "\"" +
-                       remedy);
-  }
-  const char* own = llama_model_chat_template(model_.get(), nullptr);
-  template_ = !options.chat_template.empty() ? options.chat_template : own == nullptr ? "" : own;
-  if (template_.empty()) {
-    throw config_error("/chat_template: the model brings no chat template" + remedy);
-  }
-  const std::string system = "PSW-SYSTEM-PROBE", user = "PSW-USER-PROBE";
-  std::string text;
-  try {
-    text = render({{"system", system}, {"user", user}});
-  } catch (const psw::Error&) {
-    throw config_error("/chat_template: llama.cpp does not know the model's own template" + remedy);
-  }
-  if (text.find(user) == std::string::npos || text.find(system) == std::string::npos) {
-    throw config_error("/chat_template: this template drops the system prompt" + remedy);
-  }
-  for (const char* between : {"\n\n", "\n", " ", ""}) {
-    merges_system_ = merges_system_ || text == render({{"user", system + between + user}});
-  }
-  if (merges_system_) {
-    host.log(PSW_LOG_WARN,
-             "llama.cpp: " + name_ +
-                 " has no system role; its template puts the system prompt into the user turn");
-  }
-}
-
-std::string Model::render(const std::vector<Message>& messages) const {
-  std::vector<llama_chat_message> chat;
-  std::size_t size = 256;
-  for (const Message& message : messages) {
-    chat.push_back({message.role.c_str(), message.content.c_str()});
-    size += 2 * (message.role.size() + message.content.size());
-  }
-  std::string out(size, '\0');
-  for (int attempt = 0; attempt < 2; ++attempt) {
-    const std::int32_t needed =
-        llama_chat_apply_template(template_.c_str(), chat.data(), chat.size(), true, out.data(),
-                                  static_cast<std::int32_t>(out.size()));
-    if (needed < 0) throw psw::Error(PSW_E_CONFIG, "llama.cpp does not know this chat template");
-    const bool fits = static_cast<std::size_t>(needed) <= out.size();
-    out.resize(static_cast<std::size_t>(needed));
-    if (fits) return out;
-  }
-  throw psw::Error(PSW_E_INTERNAL, "a chat template changed its size");
 }
 
 std::vector<llama_token> Model::tokenize(std::string_view text, bool add_special,
@@ -192,43 +89,43 @@ std::vector<llama_token> Model::tokenize(std::string_view text, bool add_special
   throw psw::Error(PSW_E_INTERNAL, "llama.cpp cannot tokenize this text");
 }
 
+// An unknown token counts when its own text stands there ("<unk>"), not when it stands for a
+// character that the vocabulary lacks.
 void Model::refuse_control_tokens(std::string_view text) const {
+  constexpr int special = LLAMA_TOKEN_ATTR_CONTROL | LLAMA_TOKEN_ATTR_UNKNOWN;
   for (const llama_token token : tokenize(text, false, true)) {
-    if (llama_vocab_is_control(vocab(), token)) {
+    const std::string name = llama_vocab_get_text(vocab(), token);
+    if ((llama_vocab_get_attr(vocab(), token) & special) != 0 &&
+        text.find(name) != std::string_view::npos) {
       throw psw::Error(PSW_E_INVALID_ARGUMENT,
-                       "the text holds the model's control token " +
-                           std::string(llama_vocab_get_text(vocab(), token)) +
+                       "the text holds the model's control token " + name +
                            ", which would change the turns of the conversation");
     }
   }
 }
 
 std::vector<llama_token> Model::prompt_tokens(const Query& query) const {
-  if (query.prompt || raw_) {
-    std::string text = query.prompt.value_or("");
-    for (const Message& message : query.messages)
-      text += (text.empty() ? "" : "\n\n") + message.content;
-    std::vector<llama_token> out = tokenize(text, true, false);
-    drop_added_end(out);
-    // An empty raw prompt starts at the beginning of a text where the model has a token for that.
-    if (out.empty() && llama_vocab_bos(vocab()) != LLAMA_TOKEN_NULL)
-      out.push_back(llama_vocab_bos(vocab()));
-    if (out.empty()) throw psw::Error(PSW_E_INVALID_ARGUMENT, "the prompt is empty");
-    return out;
-  }
-  for (const Message& message : query.messages) {
-    if (message.content.find('\0') != std::string::npos) {
-      throw psw::Error(PSW_E_INVALID_ARGUMENT,
-                       "the text holds a NUL character, where llama.cpp would cut it off");
-    }
-    refuse_control_tokens(message.content);
-  }
-  std::vector<llama_token> out = tokenize(render(query.messages), true, true);
+  if (query.prompt || !template_) return raw_tokens(query);
+  for (const Message& message : query.messages) refuse_control_tokens(message.content);
+  std::vector<llama_token> out = tokenize(template_->render(query.messages), true, true);
   drop_added_end(out);
   // Some templates write the beginning-of-text token that the tokenizer adds as well.
   const llama_token bos = llama_vocab_bos(vocab());
   if (out.size() > 1 && bos != LLAMA_TOKEN_NULL && out[0] == bos && out[1] == bos)
     out.erase(out.begin());
+  return out;
+}
+
+std::vector<llama_token> Model::raw_tokens(const Query& query) const {
+  std::string text = query.prompt.value_or("");
+  for (const Message& message : query.messages)
+    text += (text.empty() ? "" : "\n\n") + message.content;
+  std::vector<llama_token> out = tokenize(text, true, false);
+  drop_added_end(out);
+  // An empty raw prompt starts at the beginning of a text where the model has a token for that.
+  if (out.empty() && llama_vocab_bos(vocab()) != LLAMA_TOKEN_NULL)
+    out.push_back(llama_vocab_bos(vocab()));
+  if (out.empty()) throw psw::Error(PSW_E_INVALID_ARGUMENT, "the prompt is empty");
   return out;
 }
 
@@ -259,10 +156,10 @@ std::string Model::identity() const {
                         {"model_name", name_},
                         {"model_sha256", sha256_},
                         {"quantisation", description},
-                        {"template_sha256", raw_ ? "raw" : sha256_of_text(template_)},
-                        {"system_role", raw_             ? "none"
-                                        : merges_system_ ? "merged into the user turn"
-                                                         : "own turn"},
+                        {"template_sha256", template_ ? sha256_of(template_->text()) : "raw"},
+                        {"system_role", !template_                   ? "none"
+                                        : template_->merges_system() ? "merged into the user turn"
+                                                                     : "own turn"},
                         {"device", device_}}
       .dump();
 }

@@ -6,11 +6,13 @@
 #include <llama.h>
 
 #include <memory>
+#include <optional>
 #include <promptsweep/backend.hpp>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "chat_template.h"
 #include "options.h"
 #include "protocol.h"
 
@@ -27,7 +29,7 @@ class Model {
 
   // The prompt's tokens as the model sees them. Special tokens come from the template alone: a
   // message that itself holds the text of a control token is refused (PSW_E_INVALID_ARGUMENT),
-  // since it would end a turn or forge one.
+  // since it would end a turn or forge one. A raw prompt is plain text throughout.
   std::vector<llama_token> prompt_tokens(const Query& query) const;
   std::string piece(llama_token token) const;
 
@@ -35,9 +37,9 @@ class Model {
   std::string identity() const;
 
  private:
+  void load(const psw::Host& host, const Options& options);
   std::string metadata(const char* key) const;
-  void choose_template(const Options& options, const psw::Host& host);
-  std::string render(const std::vector<Message>& messages) const;
+  std::vector<llama_token> raw_tokens(const Query& query) const;
   std::vector<llama_token> tokenize(std::string_view text, bool add_special,
                                     bool parse_special) const;
   void refuse_control_tokens(std::string_view text) const;
@@ -47,9 +49,8 @@ class Model {
     void operator()(llama_model* model) const { llama_model_free(model); }
   };
   std::unique_ptr<llama_model, Free> model_;
-  std::string path_, sha256_, name_, template_, device_;
-  bool raw_ = false;
-  bool merges_system_ = false;  // the template knows no system role and llama.cpp merges it
+  std::string sha256_, name_, device_;
+  std::optional<ChatTemplate> template_;  // none: prompt_format is raw
 };
 
 // The first GPU that llama.cpp can use, or "CPU".

@@ -25,10 +25,13 @@ class Reader {
     if (found == object_.end()) return;
     if (!found->is_number_integer())
       refuse(key, "found " + found->dump() + "; allowed is a whole number");
+    // A number beyond 63 bits would wrap to a negative one.
+    const bool huge = found->is_number_unsigned() &&
+                      found->get<std::uint64_t>() > static_cast<std::uint64_t>(high);
     const auto number = found->get<std::int64_t>();
-    if (number < low || number > high) {
-      refuse(key, "found " + std::to_string(number) + "; allowed is " + std::to_string(low) +
-                      " to " + std::to_string(high));
+    if (huge || number < low || number > high) {
+      refuse(key, "found " + found->dump() + "; allowed is " + std::to_string(low) + " to " +
+                      std::to_string(high));
     }
     value = static_cast<T>(number);
   }
@@ -84,8 +87,8 @@ Options parse_options(std::string_view config_json) {
   if (options.n_batch < options.sequences()) {
     refuse("n_batch", "is below n_parallel: each sequence needs a token a step");
   }
-  if (options.n_ctx / options.sequences() < 32) {
-    refuse("n_ctx", "leaves each of " + std::to_string(options.sequences()) +
+  if (options.share() < 32) {
+    refuse("n_ctx", "leaves each of " + std::to_string(options.n_parallel) +
                         " sequences fewer than 32 tokens");
   }
   return options;

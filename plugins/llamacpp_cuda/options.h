@@ -22,6 +22,9 @@ struct Options {
 
   // One sequence at a time is what makes batch shapes depend on the request alone.
   std::uint32_t sequences() const { return deterministic ? 1 : n_parallel; }
+  // Tokens of context that one sequence has. The same with and without `deterministic`, so that the
+  // same prompts are refused.
+  std::uint32_t share() const { return n_ctx / n_parallel; }
 };
 
 // Throws psw::Error(PSW_E_CONFIG) whose text begins with a JSON pointer.

@@ -4,11 +4,11 @@
 #include <gguf.h>
 
 #include <algorithm>
-#include <filesystem>
 #include <memory>
 #include <string>
 
 #include "model.h"
+#include "weights.h"
 
 namespace llamacpp {
 namespace {
@@ -34,9 +34,7 @@ psw::Resources estimate_resources(const Options& options) {
   const auto problem = [&](const std::string& text) {
     return psw::Error(PSW_E_CONFIG, "/model: " + text + " " + options.model);
   };
-  std::error_code failed;
-  const std::uint64_t weights = std::filesystem::file_size(options.model, failed);
-  if (failed) throw problem("there is no file");
+  const std::uint64_t weights = find_weights(options.model).bytes;
   const std::unique_ptr<gguf_context, decltype(&gguf_free)> file(
       gguf_init_from_file(options.model.c_str(), {true, nullptr}), &gguf_free);
   if (!file) throw problem("no GGUF file:");
@@ -47,8 +45,11 @@ psw::Resources estimate_resources(const Options& options) {
   const std::uint64_t heads =
       std::max<std::uint64_t>(1, number_at(file.get(), arch + ".attention.head_count", 1));
   const std::uint64_t kv_heads = number_at(file.get(), arch + ".attention.head_count_kv", heads);
-  const std::uint64_t cache =
-      2 * std::uint64_t{options.n_ctx} * layers * (width / heads * kv_heads) * 2;
+  const std::uint64_t head = width / heads;
+  const std::uint64_t head_width = number_at(file.get(), arch + ".attention.key_length", head) +
+                                   number_at(file.get(), arch + ".attention.value_length", head);
+  const std::uint64_t tokens = std::uint64_t{options.share()} * options.sequences();
+  const std::uint64_t cache = tokens * layers * kv_heads * head_width * 2;
 
   psw::Resources out;
   // Offloaded layers take their share of weights and cache to the GPU.
@@ -58,7 +59,7 @@ psw::Resources estimate_resources(const Options& options) {
   }
   out.vram_bytes = static_cast<std::uint64_t>(share * static_cast<double>(weights + cache));
   out.ram_bytes = weights + cache - out.vram_bytes;
-  out.basis = "file size and " + std::to_string(options.n_ctx) + " tokens of KV cache";
+  out.basis = "file size and " + std::to_string(tokens) + " tokens of KV cache";
   return out;
 }
 

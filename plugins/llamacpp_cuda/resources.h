@@ -8,8 +8,8 @@
 
 namespace llamacpp {
 
-// Weights (the file's size) and the KV cache: 2 x n_ctx x layers x KV width x 2 bytes (F16). Throws
-// psw::Error when the file is no GGUF.
+// Weights (the files' size) and the KV cache: tokens x layers x KV heads x (key + value width) x 2
+// bytes (F16). Working buffers are not in it. Throws psw::Error when the file is no GGUF.
 psw::Resources estimate_resources(const Options& options);
 
 }  // namespace llamacpp

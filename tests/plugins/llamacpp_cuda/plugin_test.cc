@@ -180,6 +180,14 @@ BOOST_AUTO_TEST_CASE(several_sequences_and_jobs_answer_everything_once) {
   const auto b = session.collect(second);
   BOOST_TEST(a.size() == 6u);
   BOOST_TEST(b.size() == 6u);
+  // Rounding in company may change a word; sequences that mix would change every answer.
+  std::size_t same = 0;
+  for (const json& line : story_starts()) {
+    const std::string id = line.at("request_id");
+    const std::string alone = session.ask({line}).at(id).text;
+    same += (a.at(id).text == alone ? 1u : 0u) + (b.at(id).text == alone ? 1u : 0u);
+  }
+  BOOST_TEST(same >= 8u);
 }
 
 // A draw depends on the request's seed and nothing else.
@@ -233,6 +241,28 @@ BOOST_AUTO_TEST_CASE(a_prompt_that_does_not_fit_its_share_is_not_run) {
   BOOST_TEST((rows.at("fits").outcome == Outcome::truncated));
   BOOST_TEST((rows.at("answer too long").outcome == Outcome::prompt_truncated));
   BOOST_TEST((rows.at("prompt too long").outcome == Outcome::prompt_truncated));
+  Session alone({{"model", *model},
+                 {"prompt_format", "raw"},
+                 {"n_ctx", 128},
+                 {"n_parallel", 2},
+                 {"deterministic", true}});
+  BOOST_REQUIRE_MESSAGE(alone.backend, alone.refusal);
+  const auto same = alone.ask({raw("answer too long", "Once", 100)});
+  BOOST_TEST((same.at("answer too long").outcome == Outcome::prompt_truncated));
+}
+
+BOOST_AUTO_TEST_CASE(an_answer_says_how_long_it_took_and_counts_its_tokens) {
+  const auto model = stories();
+  if (!model) return;
+  Session session({{"model", *model}, {"prompt_format", "raw"}, {"n_ctx", 512}});
+  BOOST_REQUIRE_MESSAGE(session.backend, session.refusal);
+  const json line = raw("a", "Once upon a time", 20);
+  const ResultRow row = session.ask({line}).at("a");
+  BOOST_TEST(*row.completion_tokens == 20);
+  BOOST_TEST(*row.prompt_tokens == *row.prompt_tokens_evaluated);
+  BOOST_TEST(*row.prompt_tokens > 4);
+  BOOST_TEST(row.finish_reason == "length");
+  BOOST_TEST(!row.seed_honoured.has_value());
 }
 
 BOOST_AUTO_TEST_CASE(cancel_ends_a_job_within_its_bound_and_keeps_what_is_finished) {
@@ -248,8 +278,8 @@ BOOST_AUTO_TEST_CASE(cancel_ends_a_job_within_its_bound_and_keeps_what_is_finish
   BOOST_REQUIRE(session.backend->cancel(job));
   const auto rows = session.collect(job);
   const auto took = std::chrono::steady_clock::now() - before;
-  BOOST_TEST(std::chrono::duration_cast<std::chrono::milliseconds>(took).count() <
-             session.backend->facts().cancel_bound_ms);
+  // A decode step of this model takes under a millisecond; the jobs would take many seconds.
+  BOOST_TEST(std::chrono::duration_cast<std::chrono::milliseconds>(took).count() < 2000);
   BOOST_TEST(rows.size() == 200u);
   std::size_t cancelled = 0;
   for (const auto& [id, row] : rows) cancelled += row.outcome == Outcome::cancelled ? 1 : 0;
@@ -267,6 +297,9 @@ BOOST_AUTO_TEST_CASE(models_that_cannot_be_used_are_refused_with_the_remedy) {
   Session unknown({{"model", *model}, {"chat_template", "no-such-template"}});
   BOOST_TEST(unknown.refusal.find("no-such-template") != std::string::npos);
   BOOST_TEST(unknown.refusal.find("chatml") != std::string::npos);
+  const std::string words = (*shared_folder() / "models" / "ggml-vocab-llama-spm.gguf").string();
+  Session no_weights({{"model", words}, {"prompt_format", "raw"}});
+  BOOST_TEST(no_weights.refusal.find(words) != std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(chat_prompts_go_through_the_models_own_template) {
