@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "records/item_source.h"
+
+#include <utility>
+
+namespace promptsweep {
+
+ItemList::ItemList(std::vector<Item> items) : items_(std::move(items)) {
+  for (std::size_t i = 0; i < items_.size(); ++i) position_of_key_.emplace(item_key(items_[i]), i);
+}
+
+Status ItemList::for_each(const Visit& visit) const {
+  for (std::size_t i = 0; i < items_.size(); ++i) {
+    if (Status visited = visit(static_cast<std::int64_t>(i), items_[i]); !visited) return visited;
+  }
+  return ok;
+}
+
+Result<std::optional<Item>> ItemList::find(const std::string& item_key) const {
+  const auto found = position_of_key_.find(item_key);
+  if (found == position_of_key_.end()) return std::optional<Item>();
+  return std::optional<Item>(items_[found->second]);
+}
+
+}  // namespace promptsweep
