@@ -42,6 +42,13 @@ Status validate_options(const PluginInfo& plugin, const std::string& options_jso
 std::string answer_changing_options(const PluginInfo& plugin, const std::string& options_json);
 std::string numerics_options(const PluginInfo& plugin, const std::string& options_json);
 
+// The options with which an instance that ran out of memory may be tried again: parallelism, then
+// offload are lowered, never anything that belongs to the experiment. nullopt: nothing is left.
+std::optional<std::string> lower_memory(const PluginInfo& plugin, const std::string& options_json);
+// Cores that an instance keeps busy while it generates: 0 where the plugin marks no such option
+// (it waits for a server), all of the machine's where the option says 0.
+int cores_used(const PluginInfo& plugin, const std::string& options_json);
+
 // Memory an instance would need; nullopt when the plugin cannot tell.
 struct ResourceNeed {
   std::uint64_t ram_bytes = 0, vram_bytes = 0;

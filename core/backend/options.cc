@@ -3,6 +3,7 @@
 
 // Without this valijson aborts where it would throw.
 #define VALIJSON_USE_EXCEPTIONS 1
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <valijson/adapters/nlohmann_json_adapter.hpp>
 #include <valijson/schema.hpp>
@@ -137,6 +138,68 @@ std::string marked_options(const std::string& schema_json, const std::string& op
     }
   }
   return out.dump();
+}
+
+namespace {
+
+// Visits name, rule and present value of each integer option with this x-role, until `visit` is
+// true.
+template <class Visit>
+void for_each_role(const json& schema, const json& options, const char* role, Visit visit) {
+  for (const auto& property : properties_of(schema).items()) {
+    const json& rule = property.value();
+    if (!rule.is_object() || rule.value("x-role", json()) != json(role)) continue;
+    const json value =
+        options.contains(property.key()) ? options[property.key()] : rule.value("default", json());
+    if (value.is_number_integer() && visit(property.key(), rule, value.get<std::int64_t>())) return;
+  }
+}
+
+// -1 is every layer, however many there are.
+std::int64_t fewer_layers(std::int64_t layers) {
+  constexpr std::int64_t first_step = 64;
+  return layers < 0 ? first_step : layers / 2;
+}
+
+}  // namespace
+
+std::optional<std::string> with_less_memory(const std::string& schema_json,
+                                            const std::string& options_json) {
+  json options = json::parse(options_json, nullptr, false);
+  const json schema = json::parse(schema_json, nullptr, false);
+  if (!options.is_object() || !schema.is_object()) return std::nullopt;
+  bool lowered = false;
+  for_each_role(schema, options, "parallelism",
+                [&](const std::string& name, const json& rule, std::int64_t value) {
+                  const std::int64_t least = rule.value("minimum", std::int64_t{1});
+                  if (value <= std::max<std::int64_t>(least, 1)) return false;
+                  options[name] = std::max(least, value / 2);
+                  return lowered = true;
+                });
+  if (!lowered) {
+    for_each_role(schema, options, "offload",
+                  [&](const std::string& name, const json&, std::int64_t value) {
+                    if (value == 0) return false;
+                    options[name] = fewer_layers(value);
+                    return lowered = true;
+                  });
+  }
+  if (!lowered) return std::nullopt;
+  return options.dump();
+}
+
+std::optional<std::int64_t> threads_option(const std::string& schema_json,
+                                           const std::string& options_json) {
+  const json options = json::parse(options_json, nullptr, false);
+  const json schema = json::parse(schema_json, nullptr, false);
+  std::optional<std::int64_t> out;
+  if (!options.is_object() || !schema.is_object()) return out;
+  for_each_role(schema, options, "threads",
+                [&](const std::string&, const json&, std::int64_t value) {
+                  out = value;
+                  return true;
+                });
+  return out;
 }
 
 }  // namespace promptsweep

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Everything about a plugin that needs no instance. Foreign code runs in a child process only.
+#include <algorithm>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "backend/open.h"
 #include "backend/options.h"
@@ -125,6 +127,18 @@ std::string answer_changing_options(const PluginInfo& plugin, const std::string&
 
 std::string numerics_options(const PluginInfo& plugin, const std::string& options_json) {
   return marked_options(plugin.config_schema_json, options_json, "x-changes-numerics");
+}
+
+std::optional<std::string> lower_memory(const PluginInfo& plugin, const std::string& options_json) {
+  return with_less_memory(plugin.config_schema_json, options_json);
+}
+
+int cores_used(const PluginInfo& plugin, const std::string& options_json) {
+  const std::optional<std::int64_t> threads =
+      threads_option(plugin.config_schema_json, options_json);
+  if (!threads) return 0;
+  if (*threads > 0) return static_cast<int>(*threads);
+  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
 }
 
 Result<std::optional<ResourceNeed>> estimate_resources(const PluginInfo& plugin,

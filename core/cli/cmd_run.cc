@@ -3,6 +3,7 @@
 
 #include "base/env.h"
 #include "cli/command.h"
+#include "cli/execution.h"
 #include "cli/plan_view.h"
 #include "cli/results.h"
 #include "cli/run_choice.h"
@@ -35,12 +36,9 @@ po::options_description run_options() {
       ("new", "start a new run even where an incomplete one of the same command exists")  //
       ("plan_only", "print the plan and stop")                                            //
       ("archive", "when complete: write SHA256SUMS and seal the run")                     //
-      ("max_concurrent_jobs", po::value<int>()->default_value(4),
-       "jobs offered to a backend at once")                           //
-      ("lines_per_part", po::value<int>(), "requests a job at most")  //
-      ("json", "results (or, with --plan_only, the plan) as JSON")    //
+      ("json", "results (or, with --plan_only, the plan) as JSON")                        //
       ("quiet", "no progress");
-  return options.add(running);
+  return options.add(running).add(execution_options());
 }
 
 void print_help(const po::options_description& options) {
@@ -97,9 +95,9 @@ class Sweep {
     if (!*worth_it) return nothing_to_do(*choice);
 
     on_interrupt(&handle_interrupt);
-    ExecuteOptions options = execute_options();
-    Result<ExecuteSummary> summary =
-        execute(*run_, setup_.planned.plan, setup_.selection->items, options, observer_, stop);
+    const ExecuteOptions options = execution_from(arguments_, setup_);
+    Result<ExecuteSummary> summary = execute(
+        *run_, setup_.planned.plan, ItemList(setup_.selection->items), options, observer_, stop);
     if (!summary) return fail(summary.error());
     remember(*summary);
     Result<RunFindings> findings = results(*summary);
@@ -153,33 +151,13 @@ class Sweep {
     Result<std::string> config =
         put_artifact(run_->folder() / "effective_config.yaml", plan.effective_config);
     if (!config) return std::move(config).error();
-    if (Status built = build_arms(*run_, plan, setup_.selection->items); !built)
+    if (Status built = build_arms(*run_, plan, ItemList(setup_.selection->items)); !built)
       return std::move(built).error();
     Result<std::vector<ArmState>> states = arm_states(*run_, plan);
     if (!states) return std::move(states).error();
     if (Status manifests = write_manifests(*run_, plan, *states); !manifests)
       return std::move(manifests).error();
     return true;
-  }
-
-  ExecuteOptions execute_options() {
-    ExecuteOptions options;
-    options.max_concurrent_jobs = arguments_.get<int>("max_concurrent_jobs");
-    options.lines_per_part = setup_.config.lines_per_part;
-    if (arguments_.has("lines_per_part"))
-      options.lines_per_part = arguments_.get<int>("lines_per_part");
-    options.retries = setup_.config.retries;
-    options.open = [this](const EngineSpec& engine,
-                          BackendServices services) -> Result<std::unique_ptr<Backend>> {
-      OpenOptions how;
-      how.isolation = engine.isolation;
-      how.options_json = engine.options_json;
-      return open_backend(setup_.plugins.at(engine.backend), how, std::move(services));
-    };
-    options.numerics = [this](const EngineSpec& engine) {
-      return numerics_options(setup_.plugins.at(engine.backend), engine.options_json);
-    };
-    return options;
   }
 
   void remember(const ExecuteSummary& summary) {

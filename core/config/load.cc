@@ -346,6 +346,7 @@ class Loader {
     config_.order = read_string(at("order")).value_or("interleaved");
     config_.block_size = static_cast<int>(read_integer(at("block_size")).value_or(32));
     config_.retries = static_cast<int>(read_integer(at("retries")).value_or(2));
+    config_.retry_budget = read_integer(at("retry_budget"));
     config_.max_concurrent_requests =
         static_cast<int>(read_integer(at("max_concurrent_requests")).value_or(1));
     if (const auto lines = read_integer(at("lines_per_part")))

@@ -20,7 +20,7 @@ struct Overrides {
   std::optional<std::string> condition;
   std::optional<std::int64_t> limit_items, limit_items_per_dataset;
   bool no_sweep = false;
-  std::optional<int> max_concurrent_jobs, lines_per_part, parts_per_dataset;
+  std::optional<int> lines_per_part;
   std::vector<std::string> set;  // "key.path=value" (YAML scalar or flow), any option
 };
 

@@ -206,6 +206,11 @@ void add_execution(std::vector<Option>& t) {
       in_range(row("retries", Kind::integer, "2",
                    "Further offers of a request that failed for the infrastructure's fault."),
                0, 100));
+  t.push_back(or_null(
+      at_least(row("retry_budget", Kind::integer, "",
+                   "Further offers of all requests together, an invocation; absent: a tenth of the "
+                   "requests, at least 100."),
+               0)));
   t.push_back(
       or_null(at_least(row("lines_per_part", Kind::integer, "", "Requests a job at most."), 1)));
   t.push_back(row("use_batch_api", Kind::boolean, "true", "Whether batch prices apply."));

@@ -131,7 +131,8 @@ struct SweepConfig {
   std::string order = "interleaved";  // interleaved, blocked
   int block_size = 32;
   int max_concurrent_requests = 1;
-  std::optional<int> lines_per_part, parts_per_dataset;
+  std::optional<int> lines_per_part;
+  std::optional<std::int64_t> retry_budget;
   int retries = 2;  // attempts beyond the first for transient outcomes, per invocation
   std::string behaviour_outcomes = "exclude";  // exclude, score_as_wrong
   bool use_batch_api = true;

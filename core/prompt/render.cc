@@ -66,20 +66,8 @@ std::vector<RequestRow> request_rows(const ArmSpec& arm, const std::string& mode
   return rows;
 }
 
-ItemIndex::ItemIndex(const std::vector<Item>& items) {
-  for (const Item& item : items) sorted_.emplace_back(item_key(item), &item);
-  std::sort(sorted_.begin(), sorted_.end());
-}
-
-const Item* ItemIndex::find(const std::string& key) const {
-  const auto found =
-      std::lower_bound(sorted_.begin(), sorted_.end(), key,
-                       [](const auto& a, const std::string& b) { return a.first < b; });
-  return found == sorted_.end() || found->first != key ? nullptr : found->second;
-}
-
 Result<RequestFile> write_request_file(const std::filesystem::path& path, const ArmSpec& arm,
-                                       const std::string& model, const ItemIndex& items,
+                                       const std::string& model, const ItemSource& items,
                                        const std::vector<RequestRow>& rows) {
   // Line by line: an open-book arm of some thousand items with their passages, times the samples,
   // is too much to hold in memory for each of several jobs.
@@ -88,9 +76,10 @@ Result<RequestFile> write_request_file(const std::filesystem::path& path, const 
   RequestFile out{path, "", 0, 0};
   Sha256 hash;
   for (const RequestRow& row : rows) {
-    const Item* item = items.find(row.item_key);
-    if (item == nullptr) return Error{Code::data, "no item " + row.item_key};
-    const std::string line = request_line(arm, model, *item, row.request_id, row.seed) + "\n";
+    const Result<std::optional<Item>> item = items.find(row.item_key);
+    if (!item) return item.error();
+    if (!*item) return Error{Code::data, "no item " + row.item_key};
+    const std::string line = request_line(arm, model, **item, row.request_id, row.seed) + "\n";
     hash.update(line);
     if (Status written = file->append(line); !written) return std::move(written).error();
     ++out.count;

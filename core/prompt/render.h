@@ -11,6 +11,7 @@
 
 #include "base/result.h"
 #include "records/item.h"
+#include "records/item_source.h"
 #include "records/plan.h"
 #include "records/request.h"
 
@@ -29,16 +30,6 @@ std::string request_line(const ArmSpec& arm, const std::string& model, const Ite
 std::vector<RequestRow> request_rows(const ArmSpec& arm, const std::string& model,
                                      const std::vector<Item>& items);
 
-// Items by key; keeps pointers into the vector it was made from.
-class ItemIndex {
- public:
-  explicit ItemIndex(const std::vector<Item>& items);
-  const Item* find(const std::string& item_key) const;
-
- private:
-  std::vector<std::pair<std::string, const Item*>> sorted_;
-};
-
 struct RequestFile {
   std::filesystem::path path;
   std::string sha256;
@@ -49,7 +40,7 @@ struct RequestFile {
 // Writes the lines of `rows` (of one arm and task type) atomically. Fails with Code::data, and
 // leaves no file, where `items` lacks a row's item.
 Result<RequestFile> write_request_file(const std::filesystem::path& path, const ArmSpec& arm,
-                                       const std::string& model, const ItemIndex& items,
+                                       const std::string& model, const ItemSource& items,
                                        const std::vector<RequestRow>& rows);
 
 // Labelled an estimate wherever it is shown: UTF-8 characters / 4, at least 1.

@@ -26,6 +26,7 @@ struct RequestRow {
   TaskType type = TaskType::closed_book;
   std::uint32_t seed = 0;
   std::string content_sha256;  // of the request line
+  std::int64_t position = 0;   // in the arm's item order, from 0; the store numbers them
 };
 
 // One attempt's result as the store takes it.

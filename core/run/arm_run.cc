@@ -7,27 +7,26 @@ Result<std::unique_ptr<ArmRun>> ArmRun::load(RunStore& run, const ArmSpec& spec)
   std::unique_ptr<ArmRun> arm(new ArmRun(run, spec));
   Result<std::unique_ptr<ArmStore>> store = run.open_arm_read_only(spec);
   if (!store) return std::move(store).error();
-  Result<std::vector<RequestRow>> rows = (*store)->requests();
-  if (!rows) return std::move(rows).error();
   Result<ArmProgress> progress = (*store)->progress();
   if (!progress) return std::move(progress).error();
-  Result<std::vector<JobRow>> open_jobs = (*store)->open_jobs();
-  if (!open_jobs) return std::move(open_jobs).error();
-  Result<std::vector<RequestRow>> pending = (*store)->pending();
-  if (!pending) return std::move(pending).error();
-  arm->rows_ = std::move(rows).value();
+  arm->expected_ = progress->expected;
   arm->accepted_ = progress->accepted;
-  arm->left_open_ = std::move(open_jobs).value();
-  for (const RequestRow& row : *pending) arm->pending_.push_back(row.request_id);
   return arm;
 }
 
 Result<ArmStore*> ArmRun::store() {
-  if (!store_) {
-    Result<std::unique_ptr<ArmStore>> opened = run_.open_arm(spec_);
-    if (!opened) return std::move(opened).error();
-    store_ = std::move(opened).value();
+  if (store_) return store_.get();
+  std::string holder;
+  Result<std::optional<FileLock>> lease =
+      FileLock::try_take(folder() / "arm.lock", process_note() + " since " + utc_now(), &holder);
+  if (!lease) return std::move(lease).error();
+  if (!*lease) {
+    return Error{Code::state, "arm " + spec_.arm_id + " is being run by " + holder};
   }
+  lease_ = std::move(**lease);
+  Result<std::unique_ptr<ArmStore>> opened = run_.open_arm(spec_);
+  if (!opened) return std::move(opened).error();
+  store_ = std::move(opened).value();
   return store_.get();
 }
 
@@ -35,11 +34,36 @@ Status ArmRun::close() {
   if (!store_) return ok;
   Status flushed = store_->flush();
   store_.reset();
+  lease_.reset();
   return flushed;
 }
 
-void ArmRun::count_accepted(const std::string& request_id) {
-  if (accepted_now_.insert(request_id).second) ++accepted_;
+Result<std::filesystem::path> ArmRun::set_aside() {
+  Result<ArmStore*> opened = store();  // whoever else has the arm keeps it
+  if (!opened) return std::move(opened).error();
+  if (Status flushed = store_->flush(); !flushed) return std::move(flushed).error();
+  store_.reset();
+  std::filesystem::path aside;
+  std::error_code ignored;
+  for (int n = 1; aside.empty() || std::filesystem::exists(aside, ignored); ++n) {
+    aside = folder() / ("arm.before-" + std::to_string(n) + ".sqlite");
+  }
+  Status moved = rename_durably(run_.folder() / spec_.store_path, aside);
+  lease_.reset();
+  if (!moved) return std::move(moved).error();
+  return aside;
+}
+
+Status ArmRun::refresh() {
+  Result<ArmStore*> opened = store();
+  if (!opened) return std::move(opened).error();
+  Result<std::vector<ArmStore::RequestState>> states = (*opened)->request_states();
+  if (!states) return std::move(states).error();
+  states_ = std::move(states).value();
+  accepted_ = 0;
+  for (const ArmStore::RequestState& state : states_) accepted_ += state.accepted ? 1 : 0;
+  expected_ = static_cast<std::int64_t>(states_.size());
+  return ok;
 }
 
 std::filesystem::path ArmRun::folder() const {

@@ -1,39 +1,51 @@
 // SPDX-License-Identifier: Apache-2.0
-// All arms of one engine, from pending to complete. Used by execute.cc alone.
+// All arms of one engine, from pending to complete. Used by execute.cc alone, on one thread.
 //
 // The loop has two steps: start as many jobs as the backend and the options allow; take what is
-// finished. When the backend's process dies, the requests that had begun are suspects: each is
-// offered again alone, so that a request that kills the engine takes no other with it.
+// finished (engine_jobs.cc). What goes wrong around it is in engine_recovery.cc: jobs of an earlier
+// process, a process of the backend that dies, memory that is short, a stop.
 #pragma once
 
+#include <atomic>
 #include <deque>
 #include <map>
 #include <memory>
-#include <set>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "backend/backend.h"
-#include "prompt/render.h"
 #include "run/arm_run.h"
 #include "run/execute.h"
 #include "run/job_queue.h"
 
 namespace promptsweep {
 
+// Shared by the engines of one invocation.
+struct RetryBudget {
+  std::atomic<std::int64_t> left;
+  // False: nothing is left.
+  bool take() { return left.fetch_sub(1, std::memory_order_relaxed) > 0; }
+};
+
 class EngineRun {
  public:
-  EngineRun(RunStore& run, const RunPlan& plan, const EngineSpec& engine, const ItemIndex& items,
-            const ExecuteOptions& options, Observer& observer, const StopFlag& stop);
+  EngineRun(RunStore& run, const RunPlan& plan, const EngineSpec& engine, const ItemSource& items,
+            const ExecuteOptions& options, RetryBudget& retries, Observer& observer,
+            const StopFlag& stop);
 
-  // False: nothing is pending, the engine need not be opened.
+  // False: nothing is pending, the engine need not be opened. Counts, and reads no request.
   Result<bool> load();
+  // What it would take from the machine; nullopt: unknown.
+  std::optional<EngineNeed> need() const;
   // Opens the engine and runs until done, stopped or out of budget. An error speaks of the engine
-  // as a whole; what was answered before it is stored.
+  // as a whole; what was answered before it is stored. Once only.
   Status execute();
 
+  const EngineSpec& engine() const { return engine_; }
   bool complete() const;
   std::int64_t gave_up() const { return gave_up_; }
+  std::int64_t left_running() const { return left_running_; }
   const EngineProgress& progress() const { return progress_; }
 
  private:
@@ -41,39 +53,61 @@ class EngineRun {
     std::string job_id;
     ArmRun* arm = nullptr;
     std::vector<RequestRow> rows;
-    std::set<std::string> unanswered;    // no record yet in this job
-    std::vector<std::string> transient;  // a record, but not a final one
+    std::unordered_map<std::string, std::size_t> unanswered;  // id -> index; no record yet
+    std::vector<std::size_t> transient;                       // a record, but not a final one
     std::filesystem::path requests_path;
+    std::int64_t next_poll_us = 0;
     bool cancelled = false;
     bool alone = false;  // a suspect
   };
 
-  Status open_engine();
-  Status settle_left_open_jobs();
-  void plan_remaining();
+  bool makes_jobs() const {
+    return options_.reach == Reach::all || options_.reach == Reach::submit_only;
+  }
 
+  // engine_run.cc
+  Status open_engine();
+  BackendServices services();
+  Status take_identity();
+  Status check_engine_of_arms();
+  Status run_jobs();
+  void report(bool force);
+
+  // engine_jobs.cc
+  Status plan_remaining();
+  std::uint64_t line_bytes(const std::string& arm_id, std::int64_t position);
   Status start_jobs();
-  Status start_job(PlannedJob planned, bool alone);
+  Status start_job(const PlannedJob& planned, bool alone);
   Result<JobRequest> write_job(ActiveJob& job, ArmStore& store);
   bool may_start() const;
-
   Status take_results();
   Status take(ActiveJob& job);
   Status accept(ActiveJob& job, ResultRow row);
   Status finish_job(ActiveJob& job, std::string_view how);
   Status close_arm_if_done(ArmRun& arm, const std::string& ended_job);
   bool arm_has_jobs(const ArmRun& arm, const std::string& except) const;
-  void offer_again(ActiveJob& job, const std::vector<std::string>& ids);
+  // False: the request's budget or the run's is spent.
+  bool may_offer_again(ArmRun& arm, std::int64_t position);
+  void offer_again(ActiveJob& job, const std::vector<std::size_t>& indices);
 
+  // engine_recovery.cc
+  Status settle_left_open_jobs();
+  Status settle(ArmRun& arm, const JobRow& row);
+  Status attach(ArmRun& arm, const JobRow& row);
   Status recover_from_loss();
+  Status requeue_lost(const ActiveJob& job, const std::vector<bool>& begun);
+  Result<bool> lower_memory(const Error& shortage);
+  Status reopen_with_less_memory(const Error& shortage);
   Status wind_down();
-  void report(bool force);
+  void leave_remote_jobs();
 
   RunStore& run_;
   const RunPlan& plan_;
-  const EngineSpec& engine_;
-  const ItemIndex& items_;
+  EngineSpec engine_;  // the plan's, with options that need less memory after a shortage
+  const std::string planned_options_;
+  const ItemSource& items_;
   const ExecuteOptions& options_;
+  RetryBudget& retries_;
   Observer& observer_;
   const StopFlag& stop_;
 
@@ -83,7 +117,9 @@ class EngineRun {
   std::deque<PlannedJob> queue_;
   std::deque<PlannedJob> suspects_;  // one request each
   std::map<std::string, ActiveJob> active_;
+  std::optional<Error> shortage_;  // a job that failed for want of memory
   std::int64_t gave_up_ = 0;
+  std::int64_t left_running_ = 0;
   EngineProgress progress_;
   std::int64_t ready_us_ = 0;
   std::int64_t last_report_us_ = 0;

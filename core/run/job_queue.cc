@@ -2,89 +2,106 @@
 #include "run/job_queue.h"
 
 #include <algorithm>
-#include <set>
 #include <utility>
 
 namespace promptsweep {
 namespace {
 
-using RowsByType = std::map<std::pair<std::string, TaskType>, std::vector<RequestRow>>;
+using ArmType = std::pair<std::string, TaskType>;
 
-RowsByType split_by_type(const std::map<std::string, std::vector<RequestRow>>& rows) {
-  RowsByType out;
-  for (const auto& [arm, all] : rows) {
-    for (const RequestRow& row : all) out[{arm, row.type}].push_back(row);
+// Where the requests of each arm and task type lie in the arm's item order.
+std::map<ArmType, std::vector<std::int64_t>> positions_by_type(const ArmRequests& arms) {
+  std::map<ArmType, std::vector<std::int64_t>> out;
+  for (const auto& [arm, states] : arms) {
+    for (std::size_t i = 0; i < states->size(); ++i) {
+      out[{arm, (*states)[i].type}].push_back(static_cast<std::int64_t>(i));
+    }
   }
   return out;
 }
 
-// The pending rows of each block, blocks merged where the limits wish it.
-std::vector<PlannedJob> merge_blocks(const std::vector<Block>& blocks, const RowsByType& rows,
-                                     const std::map<std::string, std::set<std::string>>& pending,
+std::vector<std::int64_t> pending_of(const Block& block, const std::vector<std::int64_t>& all,
+                                     const std::vector<ArmStore::RequestState>& states) {
+  std::vector<std::int64_t> out;
+  const auto last =
+      std::min<std::int64_t>(block.first + block.count, static_cast<std::int64_t>(all.size()));
+  for (std::int64_t i = block.first; i < last; ++i) {
+    const std::int64_t position = all[static_cast<std::size_t>(i)];
+    const ArmStore::RequestState& state = states[static_cast<std::size_t>(position)];
+    if (!state.accepted && !state.in_job) out.push_back(position);
+  }
+  return out;
+}
+
+// The pending requests of each block, blocks merged where the limits wish it.
+std::vector<PlannedJob> merge_blocks(const std::vector<Block>& blocks, const ArmRequests& arms,
+                                     const std::map<ArmType, std::vector<std::int64_t>>& positions,
                                      const JobLimits& limits) {
   std::vector<PlannedJob> out;
-  std::map<std::pair<std::string, TaskType>, std::size_t> whole;  // arm and type -> index in out
+  std::map<ArmType, std::size_t> whole;  // index into out
   for (const Block& block : blocks) {
-    const auto of_arm = rows.find({block.arm_id, block.type});
-    const auto wanted = pending.find(block.arm_id);
-    if (of_arm == rows.end() || wanted == pending.end()) continue;
-    std::vector<RequestRow> chosen;
-    const auto& all = of_arm->second;
-    const auto last =
-        std::min<std::int64_t>(block.first + block.count, static_cast<std::int64_t>(all.size()));
-    for (std::int64_t i = block.first; i < last; ++i) {
-      const RequestRow& row = all[static_cast<std::size_t>(i)];
-      if (wanted->second.contains(row.request_id)) chosen.push_back(row);
-    }
+    const auto of_type = positions.find({block.arm_id, block.type});
+    if (of_type == positions.end()) continue;
+    std::vector<std::int64_t> chosen = pending_of(block, of_type->second, *arms.at(block.arm_id));
     if (chosen.empty()) continue;
 
     PlannedJob* target = nullptr;
     if (limits.whole_arms) {
-      const auto found = whole.find({block.arm_id, block.type});
+      const auto found = whole.find(of_type->first);
       if (found != whole.end()) target = &out[found->second];
     } else if (!out.empty() && out.back().arm_id == block.arm_id && out.back().type == block.type &&
-               out.back().rows.size() + chosen.size() <= limits.preferred_requests) {
+               out.back().positions.size() + chosen.size() <= limits.preferred_requests) {
       target = &out.back();
     }
     if (target == nullptr) {
-      whole[{block.arm_id, block.type}] = out.size();
+      whole[of_type->first] = out.size();
       out.push_back({block.arm_id, block.type, std::move(chosen)});
     } else {
-      target->rows.insert(target->rows.end(), chosen.begin(), chosen.end());
+      target->positions.insert(target->positions.end(), chosen.begin(), chosen.end());
     }
   }
   return out;
 }
 
-void split_to_limits(PlannedJob job, const JobLimits& limits, std::deque<PlannedJob>& out) {
+void split_to_limits(PlannedJob job, std::uint64_t max_requests, const JobLimits& limits,
+                     std::deque<PlannedJob>& out) {
   PlannedJob part{job.arm_id, job.type, {}};
   std::uint64_t bytes = 0;
-  for (RequestRow& row : job.rows) {
-    const std::uint64_t size = limits.max_bytes > 0 ? limits.bytes_of(job.arm_id, row) : 0;
-    const bool full = (limits.max_requests > 0 && part.rows.size() >= limits.max_requests) ||
+  for (const std::int64_t position : job.positions) {
+    const std::uint64_t size = limits.max_bytes > 0 ? limits.bytes_of(job.arm_id, position) : 0;
+    const bool full = (max_requests > 0 && part.positions.size() >= max_requests) ||
                       (limits.max_bytes > 0 && bytes + size > limits.max_bytes);
-    if (full && !part.rows.empty()) {
+    if (full && !part.positions.empty()) {
       out.push_back(std::exchange(part, PlannedJob{job.arm_id, job.type, {}}));
       bytes = 0;
     }
     bytes += size;
-    part.rows.push_back(std::move(row));
+    part.positions.push_back(position);
   }
-  if (!part.rows.empty()) out.push_back(std::move(part));
+  if (!part.positions.empty()) out.push_back(std::move(part));
+}
+
+// A part's size comes from all requests of the type, not from those that are left: the parts of a
+// resumed run are no smaller than those of a fresh one.
+std::uint64_t most_requests(const JobLimits& limits, std::size_t of_type) {
+  std::uint64_t most = limits.max_requests;
+  if (limits.whole_arms && limits.parts > 0) {
+    const auto parts = static_cast<std::uint64_t>(limits.parts);
+    const std::uint64_t part = (of_type + parts - 1) / parts;
+    most = most == 0 ? part : std::min(most, part);
+  }
+  return most;
 }
 
 }  // namespace
 
-std::deque<PlannedJob> plan_jobs(const std::vector<Block>& blocks,
-                                 const std::map<std::string, std::vector<RequestRow>>& rows,
-                                 const std::map<std::string, std::vector<std::string>>& pending,
+std::deque<PlannedJob> plan_jobs(const std::vector<Block>& blocks, const ArmRequests& arms,
                                  const JobLimits& limits) {
-  std::map<std::string, std::set<std::string>> wanted;
-  for (const auto& [arm, ids] : pending) wanted[arm].insert(ids.begin(), ids.end());
+  const auto positions = positions_by_type(arms);
   std::deque<PlannedJob> out;
-  for (PlannedJob& job : merge_blocks(blocks, split_by_type(rows), wanted, limits)) {
-    // A retried item's rows may lie in several merged blocks; item order is kept by construction.
-    split_to_limits(std::move(job), limits, out);
+  for (PlannedJob& job : merge_blocks(blocks, arms, positions, limits)) {
+    const std::size_t of_type = positions.at({job.arm_id, job.type}).size();
+    split_to_limits(std::move(job), most_requests(limits, of_type), limits, out);
   }
   return out;
 }

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "records/plan.h"
-#include "records/request.h"
+#include "store/arm_store.h"
 
 namespace promptsweep {
 
@@ -18,21 +18,23 @@ namespace promptsweep {
 struct PlannedJob {
   std::string arm_id;
   TaskType type = TaskType::closed_book;
-  std::vector<RequestRow> rows;
+  std::vector<std::int64_t> positions;  // in the arm's item order
 };
 
 struct JobLimits {
   bool whole_arms = false;               // a backend without partial fetch: as few jobs as possible
+  int parts = 0;                         // of whole arms: so many jobs a task type; 0: no wish
   std::uint64_t max_requests = 0;        // 0: no limit
   std::uint64_t max_bytes = 0;           // 0: no limit; else `bytes_of` says how long a line is
   std::uint64_t preferred_requests = 0;  // consecutive blocks of an arm are merged up to this
-  std::function<std::uint64_t(const std::string& arm_id, const RequestRow&)> bytes_of;
+  std::function<std::uint64_t(const std::string& arm_id, std::int64_t position)> bytes_of;
 };
 
-// `rows` are all requests of each arm in item order; `pending` the ids that still need an answer.
-std::deque<PlannedJob> plan_jobs(const std::vector<Block>& blocks,
-                                 const std::map<std::string, std::vector<RequestRow>>& rows,
-                                 const std::map<std::string, std::vector<std::string>>& pending,
+// By arm id; an arm that is not there has nothing pending.
+using ArmRequests = std::map<std::string, const std::vector<ArmStore::RequestState>*>;
+
+// The requests that are neither accepted nor in a job, in the order of their blocks.
+std::deque<PlannedJob> plan_jobs(const std::vector<Block>& blocks, const ArmRequests& arms,
                                  const JobLimits& limits);
 
 }  // namespace promptsweep

@@ -22,14 +22,15 @@ std::string input_hash(const ArmSpec& arm, const ArmProgress& progress, const Sc
   return sha256_hex(hash.bytes());
 }
 
-Status score_arm(ArmStore& store, const ItemIndex& items, const ScoringRules& rules,
+Status score_arm(ArmStore& store, const ItemSource& items, const ScoringRules& rules,
                  const std::string& hash) {
   std::vector<std::pair<std::string, Score>> scores;
   Status visited = store.for_each_accepted([&](const ArmStore::AcceptedResult& row) -> Status {
     if (row.result.outcome != Outcome::ok) return ok;
-    const Item* item = items.find(row.request.item_key);
-    if (item == nullptr) return Error{Code::data, "no such item: " + row.request.item_key};
-    scores.emplace_back(row.request.request_id, score_answer(*item, row.result.text, rules));
+    const Result<std::optional<Item>> item = items.find(row.request.item_key);
+    if (!item) return item.error();
+    if (!*item) return Error{Code::data, "no such item: " + row.request.item_key};
+    scores.emplace_back(row.request.request_id, score_answer(**item, row.result.text, rules));
     return ok;
   });
   if (!visited) return visited;
@@ -61,7 +62,7 @@ Status score_arms(RunStore& run, const RunPlan& plan, const ScoringRules& rules,
     // What the arm was planned with: an edit of the data since then made other arms.
     Result<std::vector<Item>> items = run.items_of(arm.arm_id);
     if (!items) return std::move(items).error();
-    if (Status scored = score_arm(**store, ItemIndex(*items), rules, hash); !scored) {
+    if (Status scored = score_arm(**store, ItemList(*std::move(items)), rules, hash); !scored) {
       return std::move(scored).error().in("arm " + arm.arm_id);
     }
   }

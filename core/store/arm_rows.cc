@@ -32,12 +32,13 @@ RequestRow request_from(const Statement& row, int first) {
           .sample_index = static_cast<int>(row.integer(first + 3)),
           .type = type_from(row.text(first + 4)),
           .seed = static_cast<std::uint32_t>(row.integer(first + 5)),
-          .content_sha256 = row.text(first + 6)};
+          .content_sha256 = row.text(first + 6),
+          .position = row.integer(first + 7)};
 }
 
 const char* const accepted_columns =
     "q.request_id, q.custom_id, q.item_key, q.sample_index, q.type, q.seed, q.content_sha256, "
-    "r.attempt, r.outcome, r.finish_reason, r.error, r.model, r.prompt_tokens, "
+    "q.position, r.attempt, r.outcome, r.finish_reason, r.error, r.model, r.prompt_tokens, "
     "r.prompt_tokens_evaluated, r.completion_tokens, r.remote_id, r.seed_honoured, r.latency_ms, "
     "r.finished_unix_us, r.attempts, r.cached, r.job_id, r.timings_json, r.text, "
     "s.request_id, s.em, s.f1, s.abstained, s.false_answer, s.unsupported "
@@ -46,7 +47,7 @@ const char* const accepted_columns =
 
 Status read_accepted(const Statement& row, int first, ArmStore::AcceptedResult& out) {
   out.request = request_from(row, first);
-  int at = first + 7;
+  int at = first + 8;
   out.attempt = static_cast<int>(row.integer(at));
   const std::string outcome_name = row.text(at + 1);
   const std::optional<Outcome> outcome = outcome_from(outcome_name);

@@ -15,7 +15,8 @@ namespace promptsweep {
 
 // Of `requests q`, as request_from reads them.
 inline constexpr char request_columns[] =
-    "q.request_id, q.custom_id, q.item_key, q.sample_index, q.type, q.seed, q.content_sha256";
+    "q.request_id, q.custom_id, q.item_key, q.sample_index, q.type, q.seed, q.content_sha256, "
+    "q.position";
 RequestRow request_from(const Statement& row, int first);
 
 // With the tables they come from, as read_accepted reads them.

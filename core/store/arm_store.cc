@@ -9,6 +9,7 @@
 #include "store/arm_schema.h"
 #include "store/database.h"
 #include "store/group_commit.h"
+#include "store/request_index.h"
 
 namespace promptsweep {
 namespace {
@@ -33,13 +34,15 @@ class SqliteArmStore final : public ArmStore {
   Result<ArmProgress> progress() override;
   Result<std::vector<RequestRow>> requests() override;
   Result<std::vector<RequestRow>> pending() override;
+  Result<std::vector<RequestState>> request_states() override;
+  Result<std::vector<RequestRow>> requests_at(const std::vector<std::int64_t>& positions) override;
 
   Status record_job_intent(const JobRow& job, const std::vector<std::string>& ids) override;
   Status record_job_submitted(const std::string& job_id) override;
   Status record_checkpoint(const std::string& job_id, std::string_view token) override;
   Status record_job_terminal(const std::string& job_id, std::string_view how) override;
   Result<std::vector<JobRow>> open_jobs() override;
-  Result<std::vector<std::string>> job_requests(const std::string& job_id) override;
+  Result<std::vector<RequestRow>> job_requests(const std::string& job_id) override;
   Result<std::int64_t> job_rounds(TaskType type) override;
 
   Status put_result(const ResultRow& row) override;
@@ -67,10 +70,10 @@ class SqliteArmStore final : public ArmStore {
 
   std::mutex database_mutex_;  // guards the next two
   const Database database_;
-  std::optional<Statement> select_accepted_;        // exports ask for every row
-  std::mutex index_mutex_;                          // guards accepted_; taken alone
-  std::unordered_map<std::string, bool> accepted_;  // every id: has a final result been taken?
-  GroupCommit group_commit_;                        // last: its thread uses the members above
+  std::optional<Statement> select_accepted_;  // exports ask for every row
+  std::mutex index_mutex_;                    // guards accepted_; taken alone
+  RequestIndex accepted_;                     // every id: has a final result been taken?
+  GroupCommit group_commit_;                  // last: its thread uses the members above
 };
 
 Status SqliteArmStore::check_writable() const {
@@ -90,12 +93,12 @@ Status SqliteArmStore::set_meta(const char* key, const std::string& value) const
 }
 
 Status SqliteArmStore::load_index() {
-  std::unordered_map<std::string, bool> index;
+  RequestIndex index;
   Status read = database_.for_each_row(
       "SELECT request_id, EXISTS(SELECT 1 FROM results WHERE results.request_id = "
       "requests.request_id) FROM requests",
       [&](const Statement& row) -> Status {
-        index.emplace(row.text(0), row.integer(1) != 0);
+        index.add(row.text(0), row.integer(1) != 0);
         return ok;
       });
   if (!read) return read;
@@ -167,7 +170,7 @@ Status SqliteArmStore::initialise(const ArmSpec& arm, const std::vector<RequestR
     if (!done) return done;
   }
   const std::lock_guard lock(index_mutex_);
-  for (const RequestRow& row : rows) accepted_.emplace(row.request_id, false);
+  for (const RequestRow& row : rows) accepted_.add(row.request_id, false);
   return ok;
 }
 
@@ -236,6 +239,44 @@ Result<std::vector<RequestRow>> SqliteArmStore::pending() {
       " AND j.open = 1)");
 }
 
+Result<std::vector<ArmStore::RequestState>> SqliteArmStore::request_states() {
+  if (Status flushed = flush(); !flushed) return std::move(flushed).error();
+  const std::lock_guard lock(database_mutex_);
+  std::vector<RequestState> out;
+  Status read = database_.for_each_row(
+      "SELECT q.type, EXISTS(SELECT 1 FROM results r WHERE r.request_id = q.request_id),"
+      " EXISTS(SELECT 1 FROM job_requests j WHERE j.request_id = q.request_id AND j.open = 1)"
+      " FROM requests q ORDER BY q.position",
+      [&](const Statement& row) -> Status {
+        out.push_back({task_type_from(row.text(0)).value_or(TaskType::closed_book),
+                       row.integer(1) != 0, row.integer(2) != 0});
+        return ok;
+      });
+  if (!read) return std::move(read).error();
+  return out;
+}
+
+Result<std::vector<RequestRow>> SqliteArmStore::requests_at(
+    const std::vector<std::int64_t>& positions) {
+  const std::lock_guard lock(database_mutex_);
+  Result<Statement> select = database_.prepare(std::string("SELECT ") + request_columns +
+                                               " FROM requests q WHERE q.position = ?1");
+  if (!select) return std::move(select).error();
+  std::vector<RequestRow> out;
+  out.reserve(positions.size());
+  for (const std::int64_t position : positions) {
+    const Result<bool> found = select->bind(position).step();
+    if (!found) return found.error();
+    if (!*found) {
+      return Error{Code::not_found, database_.path().string() + ": the arm has no request at " +
+                                        std::to_string(position)};
+    }
+    out.push_back(request_from(*select, 0));
+    select->reset();
+  }
+  return out;
+}
+
 // --- jobs
 
 Status SqliteArmStore::record_job_intent(const JobRow& job, const std::vector<std::string>& ids) {
@@ -298,13 +339,15 @@ Result<std::vector<JobRow>> SqliteArmStore::open_jobs() {
   return out;
 }
 
-Result<std::vector<std::string>> SqliteArmStore::job_requests(const std::string& job_id) {
+Result<std::vector<RequestRow>> SqliteArmStore::job_requests(const std::string& job_id) {
   const std::lock_guard lock(database_mutex_);
-  std::vector<std::string> out;
+  std::vector<RequestRow> out;
   Status read = database_.for_each_row(
-      "SELECT request_id FROM job_requests WHERE job_id = ?1 ORDER BY line",
+      std::string("SELECT ") + request_columns +
+          " FROM job_requests j JOIN requests q ON q.request_id = j.request_id"
+          " WHERE j.job_id = ?1 ORDER BY j.line",
       [&](const Statement& row) -> Status {
-        out.push_back(row.text(0));
+        out.push_back(request_from(row, 0));
         return ok;
       },
       job_id);
@@ -324,13 +367,12 @@ Status SqliteArmStore::put_result(const ResultRow& row) {
   BufferedResult result{row, Disposition::transient};
   {
     const std::lock_guard lock(index_mutex_);
-    const auto known = accepted_.find(row.request_id);
-    if (known == accepted_.end()) {
+    if (!accepted_.contains(row.request_id)) {
       return Error{Code::data, database_.path().string() + ": a result for the unknown request " +
                                    row.request_id};
     }
     if (is_final(row.outcome)) {
-      const bool again = std::exchange(known->second, true);
+      const bool again = accepted_.exchange_accepted(row.request_id, true).value_or(true);
       result.disposition = again ? Disposition::duplicate : Disposition::accepted;
     }
   }
@@ -338,7 +380,7 @@ Status SqliteArmStore::put_result(const ResultRow& row) {
   Status put = group_commit_.put(std::move(result));
   if (!put && first) {
     const std::lock_guard lock(index_mutex_);
-    accepted_[row.request_id] = false;
+    accepted_.exchange_accepted(row.request_id, false);
   }
   return put;
 }

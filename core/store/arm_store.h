@@ -76,6 +76,17 @@ class ArmStore {
   // Flushes first.
   virtual Result<std::vector<RequestRow>> pending() = 0;
 
+  // What a scheduler needs of each request, in item order. Flushes first.
+  struct RequestState {
+    TaskType type = TaskType::closed_book;
+    bool accepted = false;
+    bool in_job = false;  // one that is not terminal
+  };
+  virtual Result<std::vector<RequestState>> request_states() = 0;
+  // The requests at these positions, in that order; Code::not_found for one that does not exist.
+  virtual Result<std::vector<RequestRow>> requests_at(
+      const std::vector<std::int64_t>& positions) = 0;
+
   // --- jobs. A request belongs to at most one job that is not terminal (unique index), and one
   // with an accepted result to no new job (both Code::state). Each call is durable when it returns
   // and flushes first, so that a token never runs ahead of the results it stands for. An unknown
@@ -87,7 +98,8 @@ class ArmStore {
   // Its requests without an accepted result become pending again. `how` it ended is kept.
   virtual Status record_job_terminal(const std::string& job_id, std::string_view how) = 0;
   virtual Result<std::vector<JobRow>> open_jobs() = 0;  // intended or submitted
-  virtual Result<std::vector<std::string>> job_requests(const std::string& job_id) = 0;
+  // The lines of its request file, in order.
+  virtual Result<std::vector<RequestRow>> job_requests(const std::string& job_id) = 0;
   virtual Result<std::int64_t> job_rounds(TaskType type) = 0;  // jobs ever made of this type
 
   // --- results. Buffered; durable at the latest 100 ms later or at flush(). A final outcome is

@@ -74,6 +74,32 @@ BOOST_FIXTURE_TEST_CASE(the_plugins_own_check_follows_the_schemas, EchoFixture) 
   BOOST_TEST((by_plugin.error().code == Code::invalid_input));
 }
 
+// Parallelism goes first, then offload; what changes the experiment never does.
+BOOST_AUTO_TEST_CASE(less_memory_is_less_parallelism_then_less_offload) {
+  const char* rules = R"({"properties": {
+    "n_ctx": {"type": "integer", "default": 512, "x-role": "context"},
+    "n_parallel": {"type": "integer", "minimum": 1, "default": 1, "x-role": "parallelism"},
+    "n_gpu_layers": {"type": "integer", "minimum": -1, "default": -1, "x-role": "offload"},
+    "threads": {"type": "integer", "default": 0, "x-role": "threads"}}})";
+  std::string options = R"({"n_parallel": 5, "n_gpu_layers": 3, "n_ctx": 64})";
+  std::vector<std::string> steps;
+  while (const auto lowered = with_less_memory(rules, options)) steps.push_back(options = *lowered);
+  const std::vector<std::string> wanted{R"({"n_ctx":64,"n_gpu_layers":3,"n_parallel":2})",
+                                        R"({"n_ctx":64,"n_gpu_layers":3,"n_parallel":1})",
+                                        R"({"n_ctx":64,"n_gpu_layers":1,"n_parallel":1})",
+                                        R"({"n_ctx":64,"n_gpu_layers":0,"n_parallel":1})"};
+  BOOST_TEST(steps == wanted, boost::test_tools::per_element());
+  BOOST_TEST(with_less_memory(rules, "{}").value() == R"({"n_gpu_layers":64})");
+  BOOST_TEST(!with_less_memory("{}", R"({"n_parallel": 5})").has_value());
+}
+
+BOOST_AUTO_TEST_CASE(threads_are_those_of_the_options_or_the_default) {
+  const char* rules = R"({"properties": {"threads": {"default": 0, "x-role": "threads"}}})";
+  BOOST_TEST(threads_option(rules, R"({"threads": 3})").value() == 3);
+  BOOST_TEST(threads_option(rules, "{}").value() == 0);
+  BOOST_TEST(!threads_option("{}", R"({"threads": 3})").has_value());
+}
+
 BOOST_FIXTURE_TEST_CASE(resources_come_from_the_plugin, EchoFixture) {
   const auto need = estimate_resources(plugin(), R"({"ram_bytes": 7000000000, "vram_bytes": 5})");
   BOOST_REQUIRE(bool(need));

@@ -111,7 +111,7 @@ struct Sweep {
     BOOST_REQUIRE(plan.arms.size() == 6u);
     std::unique_ptr<RunStore> store = RunStore::open_for_writing(folder / name).value();
     BOOST_REQUIRE(store->write_plan(plan, selection.items, false));
-    BOOST_REQUIRE(build_arms(*store, plan, selection.items));
+    BOOST_REQUIRE(build_arms(*store, plan, ItemList(selection.items)));
     ExecuteOptions options;
     options.open = [&](const EngineSpec& engine, BackendServices services) {
       OpenOptions how;
@@ -120,7 +120,7 @@ struct Sweep {
     };
     StopFlag stop;
     const ExecuteSummary summary =
-        execute(*store, plan, selection.items, options, observer, stop).value();
+        execute(*store, plan, ItemList(selection.items), options, observer, stop).value();
     BOOST_TEST(summary.complete);
     std::map<std::string, std::string> answers;
     for (const ArmSpec& arm : plan.arms) {

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "run/execute.h"
 
+#include <atomic>
 #include <boost/test/unit_test.hpp>
+#include <chrono>
 #include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <thread>
 
 #include "prompt/render.h"
 #include "run/manifest.h"
@@ -22,6 +25,8 @@ struct Script {
   std::function<Status(const JobRequest&)> on_submit;
   bool partial_fetch = true;
   bool concurrent = true;
+  bool remote = false;  // and resumes: jobs are kept in `at_provider` beyond the backend's life
+  std::string identity = R"({"engine":"scripted"})";
   int die_at_record = -1;  // the backend is lost when it would deliver this record
   int reopen_limit = 100;
   StopFlag* stop_after = nullptr;
@@ -30,6 +35,9 @@ struct Script {
   int delivered = 0, submits = 0, reopens = 0;
   std::map<std::string, int> offers;
   std::vector<std::size_t> job_sizes;
+  std::map<std::string, int> created;  // remote jobs, how often each was made
+  std::set<std::string> at_provider;
+  std::vector<std::string> cancelled;
 };
 
 class ScriptedBackend final : public Backend {
@@ -39,14 +47,20 @@ class ScriptedBackend final : public Backend {
     facts_.partial_fetch = script.partial_fetch;
     facts_.concurrent_jobs = script.concurrent;
     facts_.max_concurrent_jobs = 8;
+    facts_.remote = facts_.resumes = script.remote;
   }
   const BackendFacts& facts() const override { return facts_; }
-  Result<std::string> engine_identity() override { return std::string(R"({"engine":"scripted"})"); }
+  Result<std::string> engine_identity() override { return script_.identity; }
 
   Status submit(const JobRequest& job) override {
     ++script_.submits;
     if (script_.on_submit) {
       if (Status status = script_.on_submit(job); !status) return status;
+    }
+    if (script_.remote && !script_.at_provider.contains(job.job_id)) {
+      if (job.attach_only) return Error{Code::not_found, "no such job"};
+      ++script_.created[job.job_id];
+      script_.at_provider.insert(job.job_id);
     }
     std::ifstream in(job.requests_path);
     for (std::string line; std::getline(in, line);) {
@@ -91,6 +105,7 @@ class ScriptedBackend final : public Backend {
   }
   Status cancel(const std::string& job_id) override {
     cancelled_.insert(job_id);
+    script_.cancelled.push_back(job_id);
     return ok;
   }
   Status close(const std::string& job_id) override {
@@ -188,9 +203,10 @@ struct Sweep {
     BOOST_REQUIRE(store);
     Status planned = (*store)->write_plan(plan, items, false);
     BOOST_REQUIRE_MESSAGE(planned, (planned ? "" : planned.error().text));
-    Status built = build_arms(**store, plan, items);
+    Status built = build_arms(**store, plan, ItemList(items));
     BOOST_REQUIRE_MESSAGE(built, (built ? "" : built.error().text));
-    Result<ExecuteSummary> summary = execute(**store, plan, items, options, observer, *stop);
+    Result<ExecuteSummary> summary =
+        execute(**store, plan, ItemList(items), options, observer, *stop);
     BOOST_REQUIRE_MESSAGE(summary, (summary ? "" : summary.error().text));
     states = arm_states(**store, plan).value();
     return *summary;
@@ -338,6 +354,231 @@ BOOST_AUTO_TEST_CASE(lines_per_part_bounds_a_job) {
   sweep.options.lines_per_part = 4;
   BOOST_TEST(sweep.run().complete);
   BOOST_TEST((sweep.script.job_sizes == std::vector<std::size_t>{4, 2, 4, 4, 2, 4}));
+}
+
+// Decision 19: two engines that fit in memory overlap in time, two that do not never do.
+BOOST_AUTO_TEST_CASE(engines_run_together_exactly_when_their_memory_fits) {
+  for (const bool fit : {true, false}) {
+    Sweep sweep;
+    sweep.plan.engines.push_back({"engine2", "scripted", "model2", "{}", "auto"});
+    ArmSpec other = sweep.plan.arms[1];
+    other.arm_id = "other";
+    other.engine_id = "engine2";
+    other.store_path = "arms/other/arm.sqlite";
+    sweep.plan.arms.push_back(other);
+    sweep.plan.blocks.push_back({"other", TaskType::closed_book, 0, 6});
+    sweep.plan.blocks.push_back({"other", TaskType::open_book, 0, 4});
+    sweep.options.budget.ram_bytes = fit ? 100 : 99;
+    sweep.options.need = [](const EngineSpec&) { return EngineNeed{50, 0, 0}; };
+    Script second = sweep.script;
+    std::atomic<int> alive{0}, most{0}, opened{0};
+    struct Counted final : Backend {
+      Counted(std::unique_ptr<Backend> inner, std::atomic<int>& alive, std::atomic<int>& most)
+          : inner_(std::move(inner)), alive_(alive) {
+        most = std::max<int>(most, ++alive_);
+      }
+      ~Counted() override { --alive_; }
+      const BackendFacts& facts() const override { return inner_->facts(); }
+      Result<std::string> engine_identity() override { return inner_->engine_identity(); }
+      Status submit(const JobRequest& job) override {
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
+        return inner_->submit(job);
+      }
+      Result<JobStatus> poll(const std::string& id) override { return inner_->poll(id); }
+      Result<FetchResult> fetch(const std::string& id, std::uint64_t most, std::uint32_t budget,
+                                const ResultSink& sink) override {
+        return inner_->fetch(id, most, budget, sink);
+      }
+      Status cancel(const std::string& id) override { return inner_->cancel(id); }
+      Status close(const std::string& id) override { return inner_->close(id); }
+      std::unique_ptr<Backend> inner_;
+      std::atomic<int>& alive_;
+    };
+    sweep.options.open = [&](const EngineSpec& engine,
+                             BackendServices) -> Result<std::unique_ptr<Backend>> {
+      ++opened;
+      Script& script = engine.engine_id == "engine" ? sweep.script : second;
+      return std::unique_ptr<Backend>(
+          new Counted(std::make_unique<ScriptedBackend>(script), alive, most));
+    };
+    BOOST_TEST(sweep.run().complete);
+    BOOST_TEST(opened == 2);  // each model is loaded once
+    BOOST_TEST(most == (fit ? 2 : 1));
+  }
+}
+
+// The core lowers what the plugin offers and nothing else, and remembers it for the next run.
+BOOST_AUTO_TEST_CASE(short_of_memory_the_engine_is_tried_with_less_of_it) {
+  Sweep sweep;
+  std::vector<std::string> tried;
+  sweep.options.open = [&](const EngineSpec& engine,
+                           BackendServices) -> Result<std::unique_ptr<Backend>> {
+    tried.push_back(engine.options_json);
+    if (engine.options_json != "[1]") return Error{Code::resource, "no memory"};
+    return std::unique_ptr<Backend>(new ScriptedBackend(sweep.script));
+  };
+  sweep.options.lower_memory = [](const EngineSpec& engine) -> std::optional<std::string> {
+    if (engine.options_json == "{}") return "[2]";
+    if (engine.options_json == "[2]") return "[1]";
+    return std::nullopt;
+  };
+  sweep.options.numerics = [](const EngineSpec& engine) { return engine.options_json; };
+  sweep.options.retries = 0;
+  bool failed = false;
+  sweep.script.answer = [&](const std::string& id, int offer) {
+    if (std::exchange(failed, true)) return good(id, offer);
+    return transient();
+  };
+  BOOST_TEST(!sweep.run().complete);
+  BOOST_TEST((tried == std::vector<std::string>{"{}", "[2]", "[1]"}),
+             boost::test_tools::per_element());
+  BOOST_TEST(sweep.run().complete);
+  BOOST_TEST(tried.size() == 4u);
+  BOOST_TEST(tried.back() == "[1]");
+}
+
+BOOST_AUTO_TEST_CASE(a_job_that_runs_out_of_memory_costs_no_retry) {
+  Sweep sweep;
+  sweep.options.retries = 0;
+  int refused = 0;
+  sweep.script.on_submit = [&](const JobRequest&) -> Status {
+    return sweep.script.submits == 3 && ++refused > 0 ? Status(Error{Code::resource, "no memory"})
+                                                      : Status(ok);
+  };
+  sweep.options.lower_memory = [](const EngineSpec&) -> std::optional<std::string> {
+    return "[1]";
+  };
+  BOOST_TEST(sweep.run().complete);
+  BOOST_TEST(refused == 1);
+  BOOST_TEST(sweep.script.delivered == 20);
+}
+
+BOOST_AUTO_TEST_CASE(memory_that_stays_short_is_a_problem_and_not_a_loop) {
+  Sweep sweep;
+  sweep.script.on_submit = [](const JobRequest&) -> Status {
+    return Error{Code::resource, "no memory"};
+  };
+  const ExecuteSummary summary = sweep.run();
+  BOOST_TEST(!summary.complete);
+  BOOST_REQUIRE(summary.problems.size() == 1u);
+  BOOST_TEST(summary.problems[0].find("no memory") != std::string::npos);
+  sweep.script.on_submit = nullptr;
+  BOOST_TEST(sweep.run().complete);
+}
+
+BOOST_AUTO_TEST_CASE(another_engine_is_refused_unless_accepted) {
+  Sweep sweep;
+  sweep.script.stop_after = &*sweep.stop;
+  sweep.script.stop_at_record = 8;
+  sweep.run();
+  sweep.stop.emplace();
+  sweep.script.stop_at_record = -1;
+  const auto before = sweep.answers();
+  sweep.script.identity = R"({"engine":"other"})";
+  const ExecuteSummary refused = sweep.run();
+  BOOST_TEST(!refused.complete);
+  BOOST_REQUIRE(refused.problems.size() == 1u);
+  for (const char* word :
+       {R"({"engine":"scripted"})", R"({"engine":"other"})", "--accept_engine_change"})
+    BOOST_TEST(refused.problems[0].find(word) != std::string::npos);
+  BOOST_TEST((sweep.answers() == before));
+
+  sweep.script.delivered = 0;
+  sweep.options.accept_engine_change = true;
+  BOOST_TEST(sweep.run().complete);
+  BOOST_TEST(sweep.script.delivered == 20);  // no answer of the former engine stays
+  BOOST_TEST(std::filesystem::exists(sweep.folder / "run_x/arms/control/arm.before-1.sqlite"));
+}
+
+BOOST_AUTO_TEST_CASE(the_budget_of_a_run_bounds_all_retries_together) {
+  Sweep sweep;
+  sweep.options.retries = 100;
+  sweep.options.retry_budget = 7;
+  sweep.script.answer = [](const std::string&, int) { return transient(); };
+  const ExecuteSummary summary = sweep.run();
+  BOOST_TEST(!summary.complete);
+  BOOST_TEST(summary.retried == 7);
+  BOOST_TEST(sweep.script.delivered == 27);
+}
+
+// D21, D28: a job at a provider outlives the process, is attached to and is paid once.
+BOOST_AUTO_TEST_CASE(a_stop_leaves_remote_jobs_and_the_next_run_attaches) {
+  Sweep sweep;
+  sweep.script.remote = true;
+  sweep.script.stop_after = &*sweep.stop;
+  sweep.script.stop_at_record = 3;
+  const ExecuteSummary stopped = sweep.run();
+  BOOST_TEST(stopped.stopped);
+  BOOST_TEST(stopped.left_running > 0);
+  BOOST_TEST(sweep.script.cancelled.empty());
+  sweep.stop.emplace();
+  sweep.script.stop_at_record = -1;
+  BOOST_TEST(sweep.run().complete);
+  for (const auto& [job, times] : sweep.script.created) BOOST_TEST(times == 1, job);
+  BOOST_TEST(sweep.script.created.size() == 4u);
+  BOOST_TEST(sweep.answers().size() == 20u);
+}
+
+BOOST_AUTO_TEST_CASE(only_submit_leaves_every_job_and_only_poll_makes_none) {
+  Sweep sweep;
+  sweep.script.remote = true;
+  sweep.options.reach = Reach::poll_only;
+  BOOST_TEST(!sweep.run().complete);
+  BOOST_TEST(sweep.script.created.empty());
+  sweep.options.reach = Reach::submit_only;
+  const ExecuteSummary submitted = sweep.run();
+  BOOST_TEST(!submitted.complete);
+  BOOST_TEST(submitted.problems.empty());
+  BOOST_TEST(sweep.script.created.size() == 4u);
+  sweep.options.reach = Reach::poll_only;
+  BOOST_TEST(sweep.run().complete);
+  BOOST_TEST(sweep.script.created.size() == 4u);
+  BOOST_TEST(sweep.script.delivered == 20);
+}
+
+BOOST_AUTO_TEST_CASE(remote_jobs_are_cancelled_on_request_only) {
+  Sweep sweep;
+  sweep.script.remote = true;
+  sweep.options.reach = Reach::submit_only;
+  sweep.run();
+  sweep.options.reach = Reach::cancel_only;
+  sweep.run();
+  BOOST_TEST(sweep.script.cancelled.size() == 4u);
+  // Their requests are offered again under other jobs.
+  sweep.options.reach = Reach::all;
+  BOOST_TEST(sweep.run().complete);
+  BOOST_TEST(sweep.script.created.size() == 8u);
+}
+
+// The intent was on disk, the request never left, or its answer never came: the same key is used.
+BOOST_AUTO_TEST_CASE(an_intended_job_is_looked_up_and_then_made_under_the_same_key) {
+  for (const bool reached_the_provider : {false, true}) {
+    Sweep sweep;
+    sweep.script.remote = true;
+    {
+      Result<std::unique_ptr<RunStore>> store = RunStore::open_for_writing(sweep.folder / "run_x");
+      BOOST_REQUIRE(store);
+      BOOST_REQUIRE((*store)->write_plan(sweep.plan, sweep.items, false));
+      BOOST_REQUIRE(build_arms(**store, sweep.plan, ItemList(sweep.items)));
+      Result<std::unique_ptr<ArmStore>> arm = (*store)->open_arm(sweep.plan.arms[0]);
+      BOOST_REQUIRE(arm);
+      const std::vector<RequestRow> rows = (*arm)->requests_at({0, 1, 2}).value();
+      JobRow job;
+      job.job_id = "thejob";
+      job.state = "intended";
+      job.requests_file = "jobs/thejob.jsonl";
+      job.request_count = 3;
+      const auto file = write_request_file(sweep.folder / "x.jsonl", sweep.plan.arms[0], "model",
+                                           ItemList(sweep.items), rows);
+      job.requests_sha256 = file.value().sha256;
+      BOOST_REQUIRE((*arm)->record_job_intent(
+          job, {rows[0].request_id, rows[1].request_id, rows[2].request_id}));
+    }
+    if (reached_the_provider) sweep.script.at_provider.insert("thejob");
+    BOOST_TEST(sweep.run().complete);
+    BOOST_TEST(sweep.script.created["thejob"] == (reached_the_provider ? 0 : 1));
+    BOOST_TEST(sweep.script.delivered == 20);
+  }
 }
 
 BOOST_AUTO_TEST_CASE(manifests_say_what_is_complete) {

@@ -8,27 +8,24 @@ using namespace promptsweep;
 
 namespace {
 
-// Arms a and b with `closed` + `open` requests each; ids "a0", "a1", ...
-std::map<std::string, std::vector<RequestRow>> rows_of(int closed, int open) {
-  std::map<std::string, std::vector<RequestRow>> out;
+using States = std::map<std::string, std::vector<ArmStore::RequestState>>;
+
+// Arms a and b with `closed` + `open` requests each, all of them pending.
+States states_of(int closed, int open) {
+  States out;
   for (const std::string arm : {"a", "b"}) {
     for (int i = 0; i < closed + open; ++i) {
-      RequestRow row;
-      row.request_id = arm + std::to_string(i);
-      row.type = i < closed ? TaskType::closed_book : TaskType::open_book;
-      out[arm].push_back(row);
+      out[arm].push_back({i < closed ? TaskType::closed_book : TaskType::open_book, false, false});
     }
   }
   return out;
 }
 
-std::map<std::string, std::vector<std::string>> all_pending(
-    const std::map<std::string, std::vector<RequestRow>>& rows) {
-  std::map<std::string, std::vector<std::string>> out;
-  for (const auto& [arm, list] : rows) {
-    for (const RequestRow& row : list) out[arm].push_back(row.request_id);
-  }
-  return out;
+std::deque<PlannedJob> plan(const std::vector<Block>& blocks, const States& states,
+                            const JobLimits& limits) {
+  ArmRequests arms;
+  for (const auto& [arm, list] : states) arms.emplace(arm, &list);
+  return plan_jobs(blocks, arms, limits);
 }
 
 std::vector<Block> blocks() {
@@ -41,7 +38,7 @@ std::string text(const std::deque<PlannedJob>& jobs) {
   std::string out;
   for (const PlannedJob& job : jobs) {
     out += job.arm_id + ":";
-    for (const RequestRow& row : job.rows) out += row.request_id + ",";
+    for (const std::int64_t at : job.positions) out += job.arm_id + std::to_string(at) + ",";
     out += " ";
   }
   return out;
@@ -50,43 +47,57 @@ std::string text(const std::deque<PlannedJob>& jobs) {
 }  // namespace
 
 BOOST_AUTO_TEST_CASE(a_block_is_a_job_in_plan_order) {
-  const auto rows = rows_of(6, 3);
-  BOOST_TEST(text(plan_jobs(blocks(), rows, all_pending(rows), {})) ==
+  const auto states = states_of(6, 3);
+  BOOST_TEST(text(plan(blocks(), states, {})) ==
              "a:a0,a1,a2,a3, b:b0,b1,b2,b3, b:b4,b5, a:a4,a5, a:a6,a7,a8, b:b6,b7,b8, ");
 }
 
-BOOST_AUTO_TEST_CASE(answered_requests_are_left_out) {
-  const auto rows = rows_of(6, 3);
-  auto pending = all_pending(rows);
-  pending["a"] = {"a1", "a8"};
-  pending.erase("b");
-  BOOST_TEST(text(plan_jobs(blocks(), rows, pending, {})) == "a:a1, a:a8, ");
+BOOST_AUTO_TEST_CASE(what_is_answered_or_in_a_job_is_left_out) {
+  auto states = states_of(6, 3);
+  for (const std::size_t i : {0u, 2u, 4u, 5u}) states["a"][i].accepted = true;
+  for (const std::size_t i : {3u, 6u, 7u}) states["a"][i].in_job = true;
+  states.erase("b");
+  BOOST_TEST(text(plan(blocks(), states, {})) == "a:a1, a:a8, ");
 }
 
 BOOST_AUTO_TEST_CASE(without_partial_fetch_an_arm_and_type_is_one_job) {
-  const auto rows = rows_of(6, 3);
+  const auto states = states_of(6, 3);
   JobLimits limits;
   limits.whole_arms = true;
-  BOOST_TEST(text(plan_jobs(blocks(), rows, all_pending(rows), limits)) ==
+  BOOST_TEST(text(plan(blocks(), states, limits)) ==
              "a:a0,a1,a2,a3,a4,a5, b:b0,b1,b2,b3,b4,b5, a:a6,a7,a8, b:b6,b7,b8, ");
   limits.max_requests = 4;
-  BOOST_TEST(text(plan_jobs(blocks(), rows, all_pending(rows), limits)) ==
+  BOOST_TEST(text(plan(blocks(), states, limits)) ==
              "a:a0,a1,a2,a3, a:a4,a5, b:b0,b1,b2,b3, b:b4,b5, a:a6,a7,a8, b:b6,b7,b8, ");
 }
 
+BOOST_AUTO_TEST_CASE(parts_are_of_all_requests_also_when_some_are_answered) {
+  auto states = states_of(6, 3);
+  JobLimits limits;
+  limits.parts = 2;
+  // A wish about whole arms; a backend that takes blocks gets its blocks.
+  BOOST_TEST(plan(blocks(), states, limits).size() == 6u);
+  limits.whole_arms = true;
+  BOOST_TEST(text(plan(blocks(), states, limits)) ==
+             "a:a0,a1,a2, a:a3,a4,a5, b:b0,b1,b2, b:b3,b4,b5, a:a6,a7, a:a8, b:b6,b7, b:b8, ");
+  states["a"][0].accepted = states["a"][1].accepted = true;
+  states.erase("b");
+  BOOST_TEST(text(plan(blocks(), states, limits)) == "a:a2,a3,a4, a:a5, a:a6,a7, a:a8, ");
+}
+
 BOOST_AUTO_TEST_CASE(a_wish_merges_neighbours_of_one_arm_and_type_only) {
-  const auto rows = rows_of(6, 3);
+  const auto states = states_of(6, 3);
   JobLimits limits;
   limits.preferred_requests = 6;
-  BOOST_TEST(text(plan_jobs(blocks(), rows, all_pending(rows), limits)) ==
+  BOOST_TEST(text(plan(blocks(), states, limits)) ==
              "a:a0,a1,a2,a3, b:b0,b1,b2,b3,b4,b5, a:a4,a5, a:a6,a7,a8, b:b6,b7,b8, ");
 }
 
 BOOST_AUTO_TEST_CASE(bytes_split_jobs) {
-  const auto rows = rows_of(6, 0);
+  const auto states = states_of(6, 0);
   JobLimits limits;
   limits.max_bytes = 250;
-  limits.bytes_of = [](const std::string&, const RequestRow&) { return std::uint64_t{100}; };
-  BOOST_TEST(text(plan_jobs({{"a", TaskType::closed_book, 0, 5}}, rows, all_pending(rows),
-                            limits)) == "a:a0,a1, a:a2,a3, a:a4, ");
+  limits.bytes_of = [](const std::string&, std::int64_t) { return std::uint64_t{100}; };
+  BOOST_TEST(text(plan({{"a", TaskType::closed_book, 0, 5}}, states, limits)) ==
+             "a:a0,a1, a:a2,a3, a:a4, ");
 }

@@ -280,7 +280,8 @@ typedef struct psw_descriptor {       /* static data, valid while the library is
   psw_str  config_schema_json;        /* JSON Schema draft 7 of config_json, with the marks
      "x-changes-answers": true   the option enters the identity of an arm
      "x-changes-numerics": true  it may change answers through rounding; recorded per job
-     "x-role": "parallelism" | "offload" | "context"   what a memory fallback may reduce    */
+     "x-role": "parallelism" | "offload" | "context"   what a memory fallback may reduce
+     "x-role": "threads"         cores an instance keeps busy; 0: all                        */
   psw_str  secrets_json;              /* ["FIREWORKS_API_KEY"]: all it may ever ask for       */
 } psw_descriptor;
 

@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+// What goes wrong around jobs: an earlier process left some open, the backend's process dies,
+// memory is short, somebody wants to stop.
+#include <algorithm>
+
+#include "base/env.h"
+#include "prompt/render.h"
+#include "run/engine_run.h"
+
+namespace promptsweep {
+
+Status EngineRun::settle_left_open_jobs() {
+  for (auto& [id, arm] : arms_) {
+    if (arm->complete()) continue;
+    Result<ArmStore*> store = arm->store();
+    if (!store) return std::move(store).error();
+    Result<std::vector<JobRow>> left_open = (*store)->open_jobs();
+    if (!left_open) return std::move(left_open).error();
+    for (const JobRow& row : *left_open) {
+      if (Status settled = settle(*arm, row); !settled) return settled;
+    }
+  }
+  return ok;
+}
+
+// A backend that resumes gets the job again under the same id and attaches to what it had; of any
+// other backend nothing is left, and the job's requests are offered anew.
+Status EngineRun::settle(ArmRun& arm, const JobRow& row) {
+  if (backend_->facts().resumes) return attach(arm, row);
+  if (backend_->facts().remote) {
+    observer_.message(Severity::warning, "job " + row.job_id + " of an earlier process cannot be " +
+                                             "found again at " + engine_.backend +
+                                             "; its requests are sent and paid a second time");
+  }
+  Result<ArmStore*> store = arm.store();
+  if (!store) return std::move(store).error();
+  return (*store)->record_job_terminal(row.job_id, "lost with its process");
+}
+
+// The job is looked up first and never created blindly. Where only its intent is on record, it is
+// then created under the very same key, so that a request which is still on its way to the provider
+// meets this one and not a second job. One that had been accepted and is gone is over.
+Status EngineRun::attach(ArmRun& arm, const JobRow& row) {
+  Result<ArmStore*> store = arm.store();
+  if (!store) return std::move(store).error();
+  ActiveJob job;
+  job.job_id = row.job_id;
+  job.arm = &arm;
+  job.requests_path = arm.folder() / row.requests_file;
+  Result<std::vector<RequestRow>> rows = (*store)->job_requests(row.job_id);
+  if (!rows) return std::move(rows).error();
+  job.rows = std::move(rows).value();
+  for (std::size_t i = 0; i < job.rows.size(); ++i) {
+    const std::string& id = job.rows[i].request_id;
+    Result<std::optional<ArmStore::AcceptedResult>> known = (*store)->accepted(id);
+    if (!known) return std::move(known).error();
+    if (!*known) job.unanswered.emplace(id, i);
+  }
+  // The file is what was sent, byte for byte; a lost one is written again from the same rows.
+  std::error_code ignored;
+  if (!std::filesystem::exists(job.requests_path, ignored)) {
+    Result<RequestFile> file =
+        write_request_file(job.requests_path, arm.spec(), engine_.model, items_, job.rows);
+    if (!file) return std::move(file).error();
+    if (file->sha256 != row.requests_sha256) {
+      return Error{Code::data, "the requests of job " + row.job_id +
+                                   " cannot be written again as they were sent"};
+    }
+  }
+  JobRequest again;
+  again.job_id = row.job_id;
+  again.requests_path = std::filesystem::absolute(job.requests_path);
+  again.request_count = static_cast<std::uint64_t>(row.request_count);
+  again.request_bytes = std::filesystem::file_size(job.requests_path, ignored);
+  again.requests_sha256 = row.requests_sha256;
+  again.resume_token = row.resume_token;
+  again.attach_only = true;
+
+  progress_.in_flight += static_cast<std::int64_t>(job.unanswered.size());
+  ActiveJob& kept = active_.emplace(row.job_id, std::move(job)).first->second;
+  Status submitted = backend_->submit(again);
+  if (!submitted && submitted.error().code == Code::not_found && row.state == "intended" &&
+      makes_jobs() && !stop_.requested()) {
+    again.attach_only = false;
+    submitted = backend_->submit(again);
+  }
+  if (submitted) return (*store)->record_job_submitted(row.job_id);
+  progress_.in_flight -= static_cast<std::int64_t>(kept.unanswered.size());
+  active_.erase(row.job_id);
+  if (submitted.error().code != Code::not_found) return submitted;
+  return (*store)->record_job_terminal(row.job_id, "not at the provider");
+}
+
+// What had been delivered stays. Requests that had begun are suspects and go alone; the rest of the
+// lost jobs was only waiting and is offered again without a mark against it.
+Status EngineRun::recover_from_loss() {
+  std::map<std::string, std::vector<bool>> begun;
+  for (const auto& [id, job] : active_) begun[id].resize(job.rows.size());
+  for (const Backend::Begun& one : backend_->begun_when_lost()) {
+    const auto job = begun.find(one.job_id);
+    if (job != begun.end() && one.request_index < job->second.size())
+      job->second[one.request_index] = true;
+  }
+  // A provider's jobs outlive the process that watched them.
+  const bool outlives = backend_->facts().remote && backend_->facts().resumes;
+  std::map<std::string, ActiveJob> lost = std::move(active_);
+  active_.clear();
+  for (const auto& [id, job] : lost) {
+    progress_.in_flight -= static_cast<std::int64_t>(job.unanswered.size());
+    if (outlives) continue;
+    if (Status queued = requeue_lost(job, begun[id]); !queued) return queued;
+  }
+  observer_.message(Severity::warning, "the process of the backend " + engine_.backend +
+                                           " died; starting it again, nothing finished is lost");
+  if (Status reopened = backend_->reopen(); !reopened) return reopened;
+  if (Status same = take_identity(); !same) return same;
+  return outlives ? settle_left_open_jobs() : ok;
+}
+
+Status EngineRun::requeue_lost(const ActiveJob& job, const std::vector<bool>& begun) {
+  Result<ArmStore*> store = job.arm->store();
+  if (!store) return std::move(store).error();
+  const std::string& arm_id = job.arm->spec().arm_id;
+  PlannedJob waiting{arm_id, job.rows.front().type, {}};
+  for (std::size_t i = 0; i < job.rows.size(); ++i) {
+    const RequestRow& row = job.rows[i];
+    const bool unanswered = job.unanswered.contains(row.request_id);
+    const bool transient =
+        std::find(job.transient.begin(), job.transient.end(), i) != job.transient.end();
+    if (!unanswered && !transient) continue;
+    const bool suspect = unanswered && (job.rows.size() == 1 || begun[i]);
+    if (!suspect && !transient) {
+      waiting.positions.push_back(row.position);
+      continue;
+    }
+    if (suspect) {
+      ResultRow attempt;
+      attempt.request_id = row.request_id;
+      attempt.outcome = Outcome::error_backend;
+      attempt.error = "the backend's process died while this request ran";
+      attempt.job_id = job.job_id;
+      attempt.finished_unix_us = unix_us_now();
+      if (Status put = (*store)->put_result(attempt); !put) return put;
+    }
+    if (may_offer_again(*job.arm, row.position))
+      suspects_.push_back({arm_id, row.type, {row.position}});
+  }
+  if (Status flushed = (*store)->flush(); !flushed) return flushed;
+  if (Status ended = (*store)->record_job_terminal(job.job_id, "lost with its backend"); !ended)
+    return ended;
+  std::error_code ignored;
+  std::filesystem::remove(job.requests_path, ignored);
+  if (!waiting.positions.empty()) queue_.push_front(std::move(waiting));
+  return ok;
+}
+
+// Nothing is held against the requests that were in flight: it was the engine that was too large.
+Status EngineRun::reopen_with_less_memory(const Error& shortage) {
+  Result<bool> lowered = lower_memory(shortage);
+  if (!lowered) return std::move(lowered).error();
+  backend_.reset();
+  for (auto& [id, job] : active_) {
+    Result<ArmStore*> store = job.arm->store();
+    if (!store) return std::move(store).error();
+    PlannedJob again{job.arm->spec().arm_id, job.rows.front().type, {}};
+    for (const auto& [request, index] : job.unanswered)
+      again.positions.push_back(job.rows[index].position);
+    for (const std::size_t index : job.transient)
+      again.positions.push_back(job.rows[index].position);
+    std::sort(again.positions.begin(), again.positions.end());
+    progress_.in_flight -= static_cast<std::int64_t>(job.unanswered.size());
+    if (Status flushed = (*store)->flush(); !flushed) return flushed;
+    if (Status ended = (*store)->record_job_terminal(id, "out of memory"); !ended) return ended;
+    std::error_code ignored;
+    std::filesystem::remove(job.requests_path, ignored);
+    if (!again.positions.empty()) queue_.push_front(std::move(again));
+  }
+  active_.clear();
+  if (!*lowered) return shortage;
+  return open_engine();
+}
+
+// A remote job outlives this process: it stays in the ledger and the next run attaches to it.
+void EngineRun::leave_remote_jobs() {
+  for (const auto& [id, job] : active_) {
+    left_running_ += static_cast<std::int64_t>(job.unanswered.size());
+  }
+  active_.clear();
+}
+
+// After a stop or an error: jobs are cancelled, what they finish within the grace is kept, and
+// every store is closed.
+Status EngineRun::wind_down() {
+  const bool outlives = backend_ && backend_->facts().remote && backend_->facts().resumes;
+  const bool cancel = options_.cancel_remote || options_.reach == Reach::cancel_only;
+  if (outlives && !cancel) leave_remote_jobs();
+  for (auto& [id, job] : active_) {
+    job.cancelled = true;
+    job.next_poll_us = 0;
+    if (Status cancelled = backend_->cancel(id); !cancelled) {
+      observer_.message(Severity::debug, cancelled.error().text);
+    }
+  }
+  const std::int64_t deadline = monotonic_us() + options_.stop_grace_us;
+  while (backend_ && !active_.empty() && !backend_->lost() && monotonic_us() < deadline) {
+    if (Status taken = take_results(); !taken) break;
+  }
+  backend_.reset();  // unloads the model; its process ends
+  Status result = ok;
+  for (auto& [id, job] : active_) {
+    if (Status ended = finish_job(job, "abandoned at a stop"); !ended && result)
+      result = std::move(ended);
+  }
+  active_.clear();
+  for (auto& [id, arm] : arms_) {
+    if (Status closed = arm->close(); !closed && result) result = std::move(closed);
+  }
+  return result;
+}
+
+}  // namespace promptsweep
