@@ -83,6 +83,9 @@ bool stderr_is_terminal();
 Result<std::uint64_t> available_memory_bytes();
 // Calls `handler` (async-signal-safe code only) at SIGINT and SIGTERM.
 void on_interrupt(void (*handler)(int));
+// A write beyond the largest allowed file size becomes an error of the write; by default the system
+// ends the program.
+void survive_file_size_limit();
 // Leaves at once, without destructors. Async-signal-safe.
 [[noreturn]] void leave_now(int exit_code);
 // Where this program's file lies; used to find installed plugins and the host process.

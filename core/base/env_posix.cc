@@ -16,13 +16,15 @@
 #include <utility>
 
 #include "base/env.h"
+#include "base/fault.h"
 
 namespace promptsweep {
 namespace {
 
 Error io_error(const char* what, const std::filesystem::path& path) {
   const int number = errno;
-  const Code code = number == ENOSPC || number == EDQUOT ? Code::resource : Code::io;
+  const Code code =
+      number == ENOSPC || number == EDQUOT || number == EFBIG ? Code::resource : Code::io;
   return Error{code,
                std::string("cannot ") + what + " " + path.string() + ": " + std::strerror(number)};
 }
@@ -72,13 +74,17 @@ Status make_folders(const std::filesystem::path& path) {
   if (path.empty() || std::filesystem::is_directory(path)) return ok;
   const std::filesystem::path parent = path.parent_path();
   if (Status made = make_folders(parent); !made) return made;
+  fault_point("folder.before");
   if (::mkdir(path.c_str(), 0777) != 0 && errno != EEXIST)
     return io_error("create the folder", path);
+  fault_point("folder.after");
   return sync_folder(parent.empty() ? std::filesystem::path(".") : parent);
 }
 
 Status rename_durably(const std::filesystem::path& from, const std::filesystem::path& to) {
+  fault_point("rename.before");
   if (::rename(from.c_str(), to.c_str()) != 0) return io_error("replace", to);
+  fault_point("rename.after");
   return sync_folder(to.has_parent_path() ? to.parent_path() : std::filesystem::path("."));
 }
 
@@ -126,11 +132,14 @@ Status AtomicFile::write_buffer() {
 }
 
 Status AtomicFile::commit() {
+  fault_point("file.write");
   if (Status written = write_buffer(); !written) return written;
   if (::fsync(descriptor_) != 0) return io_error("sync", path_);
   if (::close(std::exchange(descriptor_, -1)) != 0) return io_error("close", path_);
+  fault_point("file.before");
   if (::rename(temporary_.c_str(), path_.c_str()) != 0) return io_error("replace", path_);
   temporary_.clear();
+  fault_point("file.after");
   return sync_folder(path_.has_parent_path() ? path_.parent_path() : std::filesystem::path("."));
 }
 
@@ -215,6 +224,8 @@ Result<std::uint64_t> available_memory_bytes() {
   }
   return Error{Code::unsupported, "this system does not say how much memory is free"};
 }
+
+void survive_file_size_limit() { ::signal(SIGXFSZ, SIG_IGN); }
 
 void on_interrupt(void (*handler)(int)) {
   struct sigaction action {};

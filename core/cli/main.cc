@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "base/env.h"
 #include "cli/arguments.h"
 #include "cli/command.h"
 
@@ -61,6 +62,7 @@ int dispatch(const std::vector<std::string>& arguments) {
 }  // namespace promptsweep
 
 int main(int argc, char** argv) {
+  promptsweep::survive_file_size_limit();
   try {
     return promptsweep::dispatch({argv + 1, argv + argc});
   } catch (const std::exception& error) {

@@ -6,6 +6,7 @@
 
 #include "base/digest.h"
 #include "base/env.h"
+#include "base/fault.h"
 #include "prompt/render.h"
 #include "run/engine_run.h"
 
@@ -146,7 +147,9 @@ Status EngineRun::start_job(const PlannedJob& planned, bool alone) {
   const std::string id = job.job_id;
   progress_.in_flight += static_cast<std::int64_t>(job.rows.size());
   ActiveJob& kept = active_.emplace(id, std::move(job)).first->second;
+  fault_point("submit.before");
   Status submitted = backend_->submit(*request);
+  fault_point("submit.after");
   if (submitted) return (*store)->record_job_submitted(id);
   if (backend_->lost()) return ok;  // recover_from_loss offers it again
   Error error = std::move(submitted).error();

@@ -171,8 +171,13 @@ Result<bool> Statement::step() {
 }
 
 Status Statement::run() {
+  // A write outside a transaction is a transaction of its own.
+  const bool commits = sqlite3_stmt_readonly(handle_) == 0 &&
+                       sqlite3_get_autocommit(sqlite3_db_handle(handle_)) != 0;
+  if (commits) fault_point("write.before");
   Result<bool> row = step();
   while (row && *row) row = step();
+  if (commits) fault_point("write.after");
   if (!row) {
     Error failed = std::move(row).error();
     reset();

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <utility>
 
+#include "base/fault.h"
 #include "base/result.h"
 
 struct sqlite3;
@@ -153,7 +154,9 @@ class Database {
   Status transaction(Body body) const {
     if (Status begun = execute("BEGIN IMMEDIATE"); !begun) return begun;
     Status done = body();
+    fault_point("commit.before");
     if (done) done = execute("COMMIT");
+    fault_point("commit.after");
     if (!done) roll_back();
     return done;
   }

@@ -2,6 +2,7 @@
 """Runs the program and reads what a run left; shared by the integration tests."""
 import csv
 import json
+import os
 import pathlib
 import sqlite3
 import subprocess
@@ -21,8 +22,9 @@ def command(folder, *arguments):
             "--set", "stats.permutation_samples=200", *arguments]
 
 
-def run(folder, *arguments, expect=0):
-    done = subprocess.run(command(folder, *arguments), cwd=ROOT, capture_output=True, text=True, timeout=600)
+def run(folder, *arguments, expect=0, environment=None):
+    done = subprocess.run(command(folder, *arguments), cwd=ROOT, capture_output=True, text=True, timeout=600,
+                          env={**os.environ, **(environment or {})})
     assert done.returncode == expect, (done.returncode, done.args, done.stdout, done.stderr)
     return done
 
