@@ -96,6 +96,9 @@ class Backend {
   virtual Status cancel(const std::string& job_id) = 0;
   virtual Status close(const std::string& job_id) = 0;
 
+  // RAM that the instance has taken at most; nullopt where it shares this process.
+  virtual std::optional<std::uint64_t> peak_memory_bytes() const { return std::nullopt; }
+
   // The host process died or was killed. Request ids that had begun and not ended then, by job.
   virtual bool lost() const { return false; }
   struct Begun {

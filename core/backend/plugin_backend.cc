@@ -112,6 +112,17 @@ class PluginBackend : public Backend {
     return redactor_.clean(identity.dump());
   }
 
+  std::optional<std::uint64_t> peak_memory_bytes() const override {
+    std::shared_ptr<host::HostProcess> process;
+    {
+      std::lock_guard<std::mutex> lock(mutex_);
+      process = process_;
+    }
+    if (!process) return std::nullopt;
+    const Result<std::uint64_t> bytes = peak_memory_bytes_of(process->pid());
+    return bytes ? std::optional(*bytes) : std::nullopt;
+  }
+
   Status submit(const JobRequest& request) override {
     const auto instance = current();
     if (!instance) return not_open();

@@ -81,6 +81,8 @@ std::optional<std::string> environment(const char* name);
 bool stderr_is_terminal();
 // Free memory of this machine in bytes (what a new process could use without swapping).
 Result<std::uint64_t> available_memory_bytes();
+// The most memory that another process of this machine has held so far.
+Result<std::uint64_t> peak_memory_bytes_of(std::int64_t process_id);
 // Calls `handler` (async-signal-safe code only) at SIGINT and SIGTERM.
 void on_interrupt(void (*handler)(int));
 // A write beyond the largest allowed file size becomes an error of the write; by default the system

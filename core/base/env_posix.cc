@@ -225,6 +225,16 @@ Result<std::uint64_t> available_memory_bytes() {
   return Error{Code::unsupported, "this system does not say how much memory is free"};
 }
 
+Result<std::uint64_t> peak_memory_bytes_of(std::int64_t process_id) {
+  std::ifstream in("/proc/" + std::to_string(process_id) + "/status");
+  std::string line;
+  while (std::getline(in, line)) {
+    if (line.rfind("VmHWM:", 0) == 0) return std::strtoull(line.c_str() + 6, nullptr, 10) * 1024;
+  }
+  return Error{Code::unsupported,
+               "this system does not say what process " + std::to_string(process_id) + " holds"};
+}
+
 void survive_file_size_limit() { ::signal(SIGXFSZ, SIG_IGN); }
 
 void on_interrupt(void (*handler)(int)) {

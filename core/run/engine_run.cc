@@ -137,6 +137,8 @@ Status EngineRun::open_engine() {
   }
   if (Status known = take_identity(); !known) return known;
   observer_.engine_ready(engine_, identity_);
+  const std::optional<std::uint64_t> taken = backend_->peak_memory_bytes();
+  if (taken && loaded_) loaded_(*taken);
   return ok;
 }
 

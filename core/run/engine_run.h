@@ -38,6 +38,8 @@ class EngineRun {
   Result<bool> load();
   // What it would take from the machine; nullopt: unknown.
   std::optional<EngineNeed> need() const;
+  // Hears what the loaded engine really took, on the thread of execute().
+  void on_loaded(std::function<void(std::uint64_t ram_bytes)> hear) { loaded_ = std::move(hear); }
   // Opens the engine and runs until done, stopped or out of budget. An error speaks of the engine
   // as a whole; what was answered before it is stored. Once only.
   Status execute();
@@ -110,6 +112,7 @@ class EngineRun {
   RetryBudget& retries_;
   Observer& observer_;
   const StopFlag& stop_;
+  std::function<void(std::uint64_t)> loaded_;
 
   std::map<std::string, std::unique_ptr<ArmRun>> arms_;
   std::unique_ptr<Backend> backend_;

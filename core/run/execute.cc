@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "run/execute.h"
 
+#include <algorithm>
 #include <condition_variable>
 #include <limits>
 #include <list>
@@ -70,7 +71,13 @@ class Schedule {
 
   void add(std::unique_ptr<EngineRun> engine) {
     engines_.push_back({std::move(engine), std::nullopt, State::waiting, ok, {}});
-    engines_.back().need = engines_.back().run->need();
+    Entry& entry = engines_.back();
+    entry.need = entry.run->need();
+    // An estimate that was too low counts for what was measured from then on.
+    entry.run->on_loaded([this, &entry](std::uint64_t ram_bytes) {
+      const std::lock_guard lock(mutex_);
+      if (entry.need) entry.need->ram_bytes = std::max(entry.need->ram_bytes, ram_bytes);
+    });
   }
 
   void run() {

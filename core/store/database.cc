@@ -21,13 +21,13 @@ Error sqlite_error(sqlite3* handle, const std::string& path) {
   std::string text = path + ": " + sqlite3_errmsg(handle);
   switch (primary) {
     case SQLITE_FULL:
-      return {Code::resource, path + ": no space is left on the disk"};
+      return {Code::resource, path + ": no space is left on the disk; free some, then run the same command again"};
     case SQLITE_NOMEM:
       return {Code::resource, std::move(text)};
     case SQLITE_IOERR: {
       const int number = sqlite3_system_errno(handle);
       if (number != 0) text += std::string(" (") + std::strerror(number) + ")";
-      const bool full = number == ENOSPC || number == EDQUOT;
+      const bool full = number == ENOSPC || number == EDQUOT || number == EFBIG;
       return {full ? Code::resource : Code::io, std::move(text)};
     }
     case SQLITE_CORRUPT:
