@@ -39,8 +39,9 @@ struct ExecuteOptions {
   int retries = 2;
   // Further offers of all requests together, within this invocation; absent: no bound.
   std::optional<std::int64_t> retry_budget;
-  // How long cancelled jobs may take to end after a stop.
-  std::int64_t stop_grace_us = 5'000'000;
+  // How long cancelled jobs may take to end after a stop; the process of a backend that does not
+  // let go is ended then, all within five seconds.
+  std::int64_t stop_grace_us = 3'000'000;
   Reach reach = Reach::all;
   bool accept_engine_change = false;  // arms of another engine start again
   bool cancel_remote = false;         // a stop cancels remote jobs instead of leaving them
