@@ -4,13 +4,14 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "base/result.h"
 #include "records/item.h"
+#include "records/item_source.h"
 #include "records/plan.h"
 #include "records/request.h"
 
@@ -25,19 +26,13 @@ std::string user_turn(const TaskInstructions& instructions, const Item& item);
 std::string request_line(const ArmSpec& arm, const std::string& model, const Item& item,
                          const std::string& request_id, std::uint32_t seed);
 
-// The rows of an arm in item order, samples innermost; every item gives its rows.
+// The rows of one item, by sample.
 std::vector<RequestRow> request_rows(const ArmSpec& arm, const std::string& model,
-                                     const std::vector<Item>& items);
-
-// Items by key; keeps pointers into the vector it was made from.
-class ItemIndex {
- public:
-  explicit ItemIndex(const std::vector<Item>& items);
-  const Item* find(const std::string& item_key) const;
-
- private:
-  std::vector<std::pair<std::string, const Item*>> sorted_;
-};
+                                     const Item& item);
+// The rows of an arm in item order, samples innermost; every item gives its rows. Ends at the
+// first error of `visit`.
+Status for_each_request_row(const ArmSpec& arm, const std::string& model, const ItemSource& items,
+                            const std::function<Status(const RequestRow&)>& visit);
 
 struct RequestFile {
   std::filesystem::path path;
@@ -49,7 +44,7 @@ struct RequestFile {
 // Writes the lines of `rows` (of one arm and task type) atomically. Fails with Code::data, and
 // leaves no file, where `items` lacks a row's item.
 Result<RequestFile> write_request_file(const std::filesystem::path& path, const ArmSpec& arm,
-                                       const std::string& model, const ItemIndex& items,
+                                       const std::string& model, const ItemSource& items,
                                        const std::vector<RequestRow>& rows);
 
 // Labelled an estimate wherever it is shown: UTF-8 characters / 4, at least 1.

@@ -24,7 +24,7 @@ std::string job_id_of(const PlannedJob& job, std::int64_t round) {
 }  // namespace
 
 EngineRun::EngineRun(RunStore& run, const RunPlan& plan, const EngineSpec& engine,
-                     const ItemIndex& items, const ExecuteOptions& options, Observer& observer,
+                     const ItemSource& items, const ExecuteOptions& options, Observer& observer,
                      const StopFlag& stop)
     : run_(run),
       plan_(plan),
@@ -185,9 +185,9 @@ void EngineRun::plan_remaining() {
   limits.max_bytes = facts.max_job_bytes;
   limits.preferred_requests = facts.preferred_requests_per_job;
   limits.bytes_of = [this](const std::string& arm_id, const RequestRow& row) -> std::uint64_t {
-    const Item* item = items_.find(row.item_key);
-    if (item == nullptr) return 0;
-    return request_line(arms_.at(arm_id)->spec(), engine_.model, *item, row.request_id, row.seed)
+    const Result<std::optional<Item>> item = items_.find(row.item_key);
+    if (!item || !*item) return 0;
+    return request_line(arms_.at(arm_id)->spec(), engine_.model, **item, row.request_id, row.seed)
                .size() +
            1;
   };

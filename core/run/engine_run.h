@@ -23,7 +23,7 @@ namespace promptsweep {
 
 class EngineRun {
  public:
-  EngineRun(RunStore& run, const RunPlan& plan, const EngineSpec& engine, const ItemIndex& items,
+  EngineRun(RunStore& run, const RunPlan& plan, const EngineSpec& engine, const ItemSource& items,
             const ExecuteOptions& options, Observer& observer, const StopFlag& stop);
 
   // False: nothing is pending, the engine need not be opened.
@@ -72,7 +72,7 @@ class EngineRun {
   RunStore& run_;
   const RunPlan& plan_;
   const EngineSpec& engine_;
-  const ItemIndex& items_;
+  const ItemSource& items_;
   const ExecuteOptions& options_;
   Observer& observer_;
   const StopFlag& stop_;

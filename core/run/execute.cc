@@ -9,27 +9,28 @@
 
 namespace promptsweep {
 
-Status build_arms(RunStore& run, const RunPlan& plan, const std::vector<Item>& items) {
+Status build_arms(RunStore& run, const RunPlan& plan, const ItemSource& items) {
   for (const ArmSpec& arm : plan.arms) {
     const EngineSpec* engine = find_engine(plan, arm.engine_id);
     if (engine == nullptr)
       return Error{Code::data, "arm " + arm.arm_id + " names an unknown engine"};
     Result<std::unique_ptr<ArmStore>> store = run.open_arm(arm);
     if (!store) return std::move(store).error();
-    Status made = (*store)->initialise(arm, request_rows(arm, engine->model, items));
+    Status made = (*store)->initialise(arm, [&](const ArmStore::TakeRequest& take) {
+      return for_each_request_row(arm, engine->model, items, take);
+    });
     if (!made) return std::move(made).error().in("arm " + arm.arm_id);
   }
   return ok;
 }
 
-Result<ExecuteSummary> execute(RunStore& run, const RunPlan& plan, const std::vector<Item>& items,
+Result<ExecuteSummary> execute(RunStore& run, const RunPlan& plan, const ItemSource& items,
                                const ExecuteOptions& options, Observer& observer,
                                const StopFlag& stop) {
-  const ItemIndex index(items);
   ExecuteSummary summary;
   summary.complete = true;
   for (const EngineSpec& engine : plan.engines) {
-    EngineRun engine_run(run, plan, engine, index, options, observer, stop);
+    EngineRun engine_run(run, plan, engine, items, options, observer, stop);
     Result<bool> pending = engine_run.load();
     if (!pending) return std::move(pending).error();
     if (!*pending) continue;

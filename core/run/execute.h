@@ -12,7 +12,7 @@
 
 #include "backend/backend.h"
 #include "base/result.h"
-#include "records/item.h"
+#include "records/item_source.h"
 #include "records/plan.h"
 #include "run/observer.h"
 #include "run/stop.h"
@@ -48,11 +48,11 @@ struct ExecuteSummary {
 };
 
 // Writes every arm's expected requests into its store (once; a store that has them is checked).
-Status build_arms(RunStore& run, const RunPlan& plan, const std::vector<Item>& items);
+Status build_arms(RunStore& run, const RunPlan& plan, const ItemSource& items);
 
 // REQUIRES: build_arms succeeded. An engine that cannot be opened or that refuses a job is a
 // problem of the summary; the other engines still run.
-Result<ExecuteSummary> execute(RunStore& run, const RunPlan& plan, const std::vector<Item>& items,
+Result<ExecuteSummary> execute(RunStore& run, const RunPlan& plan, const ItemSource& items,
                                const ExecuteOptions& options, Observer& observer,
                                const StopFlag& stop);
 

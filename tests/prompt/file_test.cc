@@ -7,6 +7,7 @@
 #include "base/env.h"
 #include "prompt/arm_fixture.h"
 #include "prompt/render.h"
+#include "rows_of.h"
 #include "temporary_folder.h"
 
 using namespace promptsweep;
@@ -39,9 +40,9 @@ BOOST_AUTO_TEST_CASE(d4_every_item_of_a_large_set_is_written) {
   for (int i = 0; i < 12'000; ++i) items.push_back(closed_item("q" + std::to_string(i)));
   for (int i = 0; i < 500; ++i) items.push_back(open_item("q" + std::to_string(i)));
   const ArmSpec arm = greedy_arm();
-  const std::vector<RequestRow> rows = request_rows(arm, "m", items);
+  const std::vector<RequestRow> rows = rows_of(arm, "m", items);
   BOOST_TEST(rows.size() == 12'500u);
-  const ItemIndex index(items);
+  const ItemList index(items);
   TemporaryFolder folder;
   std::set<std::string> written;
   for (TaskType type : {TaskType::closed_book, TaskType::open_book}) {
@@ -56,7 +57,7 @@ BOOST_AUTO_TEST_CASE(d4_every_item_of_a_large_set_is_written) {
     const std::vector<std::string> lines = lines_of(path);
     BOOST_REQUIRE(lines.size() == part.size());
     for (std::size_t i = 0; i < lines.size(); ++i) {
-      const Item& item = *index.find(part[i].item_key);
+      const Item item = index.find(part[i].item_key).value().value();
       BOOST_REQUIRE(lines[i] == request_line(arm, "m", item, part[i].request_id, part[i].seed));
       written.insert(part[i].request_id);
     }
@@ -67,10 +68,10 @@ BOOST_AUTO_TEST_CASE(d4_every_item_of_a_large_set_is_written) {
 BOOST_AUTO_TEST_CASE(a_row_without_its_item_writes_no_file) {
   TemporaryFolder folder;
   const std::vector<Item> items{closed_item("q1"), closed_item("q2")};
-  const std::vector<RequestRow> rows = request_rows(greedy_arm(), "m", items);
+  const std::vector<RequestRow> rows = rows_of(greedy_arm(), "m", items);
   const std::vector<Item> fewer{items[0]};
   const Result<RequestFile> file =
-      write_request_file(folder / "r.jsonl", greedy_arm(), "m", ItemIndex(fewer), rows);
+      write_request_file(folder / "r.jsonl", greedy_arm(), "m", ItemList(fewer), rows);
   BOOST_REQUIRE(!file);
   BOOST_CHECK(file.error().code == Code::data);
   BOOST_TEST(file.error().text.find("nq|q2") != std::string::npos);
@@ -80,7 +81,7 @@ BOOST_AUTO_TEST_CASE(a_row_without_its_item_writes_no_file) {
 BOOST_AUTO_TEST_CASE(no_rows_make_an_empty_file) {
   TemporaryFolder folder;
   const Result<RequestFile> file =
-      write_request_file(folder / "r.jsonl", greedy_arm(), "m", ItemIndex({}), {});
+      write_request_file(folder / "r.jsonl", greedy_arm(), "m", ItemList({}), {});
   BOOST_REQUIRE(file);
   BOOST_TEST(file->count == 0u);
   BOOST_TEST(file->bytes == 0u);
@@ -91,7 +92,7 @@ BOOST_AUTO_TEST_CASE(no_rows_make_an_empty_file) {
 BOOST_AUTO_TEST_CASE(a_folder_that_cannot_be_made_is_an_error) {
   TemporaryFolder folder;
   BOOST_REQUIRE(write_file_atomic(folder / "file", "x"));
-  BOOST_TEST(!write_request_file(folder / "file/r.jsonl", greedy_arm(), "m", ItemIndex({}), {}));
+  BOOST_TEST(!write_request_file(folder / "file/r.jsonl", greedy_arm(), "m", ItemList({}), {}));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -186,11 +186,12 @@ struct Sweep {
   ExecuteSummary run() {
     Result<std::unique_ptr<RunStore>> store = RunStore::open_for_writing(folder / "run_x");
     BOOST_REQUIRE(store);
-    Status planned = (*store)->write_plan(plan, items, false);
+    Status planned = (*store)->write_plan(plan, ItemList(items), false);
     BOOST_REQUIRE_MESSAGE(planned, (planned ? "" : planned.error().text));
-    Status built = build_arms(**store, plan, items);
+    Status built = build_arms(**store, plan, ItemList(items));
     BOOST_REQUIRE_MESSAGE(built, (built ? "" : built.error().text));
-    Result<ExecuteSummary> summary = execute(**store, plan, items, options, observer, *stop);
+    const ItemList source(items);
+    Result<ExecuteSummary> summary = execute(**store, plan, source, options, observer, *stop);
     BOOST_REQUIRE_MESSAGE(summary, (summary ? "" : summary.error().text));
     states = arm_states(**store, plan).value();
     return *summary;
