@@ -2,7 +2,7 @@
 #include "analysis/analyze.h"
 
 #include <algorithm>
-#include <set>
+#include <map>
 
 #include "analysis/caveats.h"
 #include "analysis/metric_findings.h"
@@ -12,16 +12,7 @@
 namespace promptsweep {
 namespace {
 
-using Pairs = std::vector<ItemPair>;
-
-template <class Keep>
-Pairs select(const Pairs& pairs, Keep keep) {
-  Pairs out;
-  std::copy_if(pairs.begin(), pairs.end(), std::back_inserter(out), keep);
-  return out;
-}
-
-std::vector<MetricFinding> metrics_of(TaskType type, const Pairs& pairs,
+std::vector<MetricFinding> metrics_of(TaskType type, const ItemPairs& pairs,
                                       const MetricContext& context) {
   std::vector<MetricFinding> out;
   for (const MetricDefinition& metric : metric_definitions()) {
@@ -54,7 +45,7 @@ struct BlockKey {
   }
 };
 
-BlockFindings block(const Pairs& pairs, const std::string& dataset, const BlockKey& key,
+BlockFindings block(const ItemPairs& pairs, const std::string& dataset, const BlockKey& key,
                     const AnalysisOptions& options, int samples_per_item) {
   BlockFindings out;
   out.type = key.type;
@@ -62,8 +53,9 @@ BlockFindings block(const Pairs& pairs, const std::string& dataset, const BlockK
   out.attrition = attrition(pairs);
   out.n_items = out.attrition.n_items;
   out.n_pairs = out.attrition.n_pairs;
-  out.n_unanswerable = std::count_if(pairs.begin(), pairs.end(),
-                                     [](const ItemPair& p) { return p.item->is_unanswerable; });
+  for (std::size_t i = 0; i < pairs.size(); ++i) {
+    out.n_unanswerable += pairs[i].item->is_unanswerable;
+  }
   out.behaviour_matters = has_behaviour(out.attrition);
   const MetricContext context{options, samples_per_item, key.of(dataset, Analysis::primary)};
   out.metrics = metrics_of(key.type, pairs, context);
@@ -71,19 +63,21 @@ BlockFindings block(const Pairs& pairs, const std::string& dataset, const BlockK
 }
 
 // A task type as a whole, with the other treatment of behaviour outcomes and its data sets.
-BlockFindings whole_block(const Pairs& primary, const Pairs& other, const BlockKey& key,
+BlockFindings whole_block(const ItemPairs& primary, const BlockKey& key,
                           const AnalysisOptions& options, int samples_per_item) {
   BlockFindings out = block(primary, "", key, options, samples_per_item);
   if (out.behaviour_matters) {
     const MetricContext context{options, samples_per_item, key.of("", Analysis::other)};
-    out.metrics_other = metrics_of(key.type, other, context);
+    out.metrics_other = metrics_of(key.type, primary.as(Analysis::other), context);
   }
-  std::set<std::string> datasets;
-  for (const ItemPair& pair : primary) datasets.insert(pair.item->dataset);
-  for (const std::string& dataset : datasets) {
-    const Pairs own =
-        select(primary, [&](const ItemPair& p) { return p.item->dataset == dataset; });
-    out.subgroups.push_back(block(own, dataset, key, options, samples_per_item));
+  std::map<std::string, std::uint16_t> datasets;  // by name, as subgroups are listed
+  for (std::size_t i = 0; i < primary.size(); ++i) {
+    const std::uint16_t dataset = primary[i].item->dataset;
+    datasets.emplace(primary.datasets()[dataset], dataset);
+  }
+  for (const auto& [name, dataset] : datasets) {
+    out.subgroups.push_back(
+        block(primary.of_dataset(dataset), name, key, options, samples_per_item));
   }
   return out;
 }
@@ -112,15 +106,12 @@ TemperatureFindings temperature_findings(const PairData& pair, const std::string
     out.treatment_identity = pair.treatment->engine_identity;
     out.complete = out.complete && pair.treatment->complete;
   }
-  const Pairs primary = pair_items(pair.control.get(), pair.treatment.get(), Analysis::primary);
-  const Pairs other = pair_items(pair.control.get(), pair.treatment.get(), Analysis::other);
+  const ItemPairs all(pair.control.get(), pair.treatment.get(), Analysis::primary);
   for (const TaskType type : {TaskType::closed_book, TaskType::open_book}) {
-    const auto of_type = [&](const ItemPair& p) { return p.item->type == type; };
-    const Pairs own = select(primary, of_type);
+    const ItemPairs own = all.of_type(type);
     if (own.empty()) continue;
     const BlockKey key{slug, format_number(pair.temperature), type};
-    out.blocks.push_back(
-        whole_block(own, select(other, of_type), key, options, out.samples_per_item));
+    out.blocks.push_back(whole_block(own, key, options, out.samples_per_item));
   }
   return out;
 }
@@ -163,11 +154,13 @@ void describe_arms(TrialFindings& out, const TrialData& data) {
   out.stop = first->spec.decoding.stop;
   out.seed = first->spec.decoding.seed;
   std::vector<std::pair<std::string, std::int64_t>>& counts = out.items_by_dataset;
-  for (const ItemTally& item : first->items) {
-    auto entry = std::find_if(counts.begin(), counts.end(),
-                              [&](const auto& c) { return c.first == item.dataset; });
-    if (entry == counts.end()) entry = counts.insert(entry, {item.dataset, 0});
-    ++entry->second;
+  if (!first->items) return;
+  std::vector<std::int64_t> asked(first->items->datasets.size());
+  for (std::size_t i = 0; i < first->cells.size(); ++i) {
+    if (first->cells[i].expected > 0) ++asked[first->items->items[i].dataset];
+  }
+  for (std::size_t dataset = 0; dataset < asked.size(); ++dataset) {
+    if (asked[dataset] > 0) counts.emplace_back(first->items->datasets[dataset], asked[dataset]);
   }
 }
 

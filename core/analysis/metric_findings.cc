@@ -20,12 +20,14 @@ struct Values {
   std::vector<double> control, treatment, deltas;
 };
 
-Values paired_values(const MetricDefinition& metric, const std::vector<ItemPair>& pairs) {
+Values paired_values(const MetricDefinition& metric, const ItemPairs& pairs) {
   Values out;
-  for (const ItemPair& pair : pairs) {
+  for (std::size_t i = 0; i < pairs.size(); ++i) {
+    const ItemPair pair = pairs[i];
     if (!pair.paired()) continue;
-    const std::optional<double> control = metric.value(*pair.control.score);
-    const std::optional<double> treatment = metric.value(*pair.treatment.score);
+    const bool unanswerable = pair.item->is_unanswerable;
+    const std::optional<double> control = metric.value(*pair.control.score, unanswerable);
+    const std::optional<double> treatment = metric.value(*pair.treatment.score, unanswerable);
     if (!control || !treatment) continue;
     out.control.push_back(*control);
     out.treatment.push_back(*treatment);
@@ -35,13 +37,15 @@ Values paired_values(const MetricDefinition& metric, const std::vector<ItemPair>
 }
 
 // The mean of an arm that has no other arm to be paired with.
-std::optional<double> lone_mean(const MetricDefinition& metric, const std::vector<ItemPair>& pairs,
+std::optional<double> lone_mean(const MetricDefinition& metric, const ItemPairs& pairs,
                                 ItemSide ItemPair::*side) {
   std::vector<double> values;
-  for (const ItemPair& pair : pairs) {
-    const ItemScore* score = (pair.*side).score;
+  for (std::size_t i = 0; i < pairs.size(); ++i) {
+    const ItemPair pair = pairs[i];
+    const ItemSums* score = (pair.*side).score;
     if (score == nullptr) continue;
-    if (const std::optional<double> value = metric.value(*score)) values.push_back(*value);
+    if (const auto value = metric.value(*score, pair.item->is_unanswerable))
+      values.push_back(*value);
   }
   if (values.empty()) return std::nullopt;
   return moments(values).mean;
@@ -62,10 +66,7 @@ std::optional<double> finite(double value) {
 }
 
 McNemarFinding mcnemar_finding(const Values& values, double conf_level) {
-  const std::vector<std::optional<double>> control(values.control.begin(), values.control.end());
-  const std::vector<std::optional<double>> treatment(values.treatment.begin(),
-                                                     values.treatment.end());
-  const PairedTable table = paired_table(control, treatment);
+  const PairedTable table = paired_table(values.control, values.treatment);
   const McNemar test = mcnemar(table.b, table.c, conf_level);
   McNemarFinding out;
   out.both = table.a;
@@ -134,16 +135,18 @@ void fill_tests(MetricFinding& out, const Values& values, const MetricDefinition
 
 }  // namespace
 
-MetricFinding metric_finding(const MetricDefinition& metric, const std::vector<ItemPair>& pairs,
+MetricFinding metric_finding(const MetricDefinition& metric, const ItemPairs& pairs,
                              const MetricContext& context) {
   MetricFinding out;
   out.metric = metric.name;
   const Values values = paired_values(metric, pairs);
   out.n_pairs = static_cast<std::int64_t>(values.deltas.size());
   if (values.deltas.empty()) {
-    const bool one_armed = std::none_of(pairs.begin(), pairs.end(), [](const ItemPair& pair) {
-      return pair.control.expected && pair.treatment.expected;
-    });
+    bool one_armed = true;
+    for (std::size_t i = 0; i < pairs.size() && one_armed; ++i) {
+      const ItemPair pair = pairs[i];
+      one_armed = !pair.control.expected() || !pair.treatment.expected();
+    }
     if (one_armed) {
       out.mean_control = lone_mean(metric, pairs, &ItemPair::control);
       out.mean_treatment = lone_mean(metric, pairs, &ItemPair::treatment);

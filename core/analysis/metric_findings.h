@@ -3,7 +3,6 @@
 #pragma once
 
 #include <string>
-#include <vector>
 
 #include "analysis/metrics.h"
 #include "analysis/pairing.h"
@@ -18,7 +17,7 @@ struct MetricContext {
   std::string block_key;
 };
 
-MetricFinding metric_finding(const MetricDefinition& metric, const std::vector<ItemPair>& pairs,
+MetricFinding metric_finding(const MetricDefinition& metric, const ItemPairs& pairs,
                              const MetricContext& context);
 
 // From q_bh, or from p where there is none.

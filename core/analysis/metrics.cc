@@ -8,15 +8,26 @@ namespace {
 
 using Value = std::optional<double>;
 
+Value share(std::uint16_t count, std::uint16_t of) {
+  return of == 0 ? Value() : Value(static_cast<double>(count) / of);
+}
+
 constexpr std::array<MetricDefinition, 6> definitions{{
-    {"em", true, true, true, [](const ItemScore& s) { return Value(s.em); }},
+    {"em", true, true, true, [](const ItemSums& s, bool) { return share(s.em, s.samples); }},
     {"em_answerable", false, true, true,
-     [](const ItemScore& s) { return s.is_unanswerable ? Value() : Value(s.em); }},
-    {"f1", true, true, false, [](const ItemScore& s) { return s.f1; }},
-    {"abstain_rate", true, true, true, [](const ItemScore& s) { return Value(s.abstain_rate); }},
+     [](const ItemSums& s, bool is_unanswerable) {
+       return is_unanswerable ? Value() : share(s.em, s.samples);
+     }},
+    {"f1", true, true, false,
+     [](const ItemSums& s, bool) { return s.f1_measured > 0 ? Value(s.f1) : Value(); }},
+    {"abstain_rate", true, true, true,
+     [](const ItemSums& s, bool) { return share(s.abstained, s.samples); }},
     {"false_answer_rate", false, true, true,
-     [](const ItemScore& s) { return s.is_unanswerable ? s.false_answer_rate : Value(); }},
-    {"unsupported_rate", false, true, true, [](const ItemScore& s) { return s.unsupported_rate; }},
+     [](const ItemSums& s, bool is_unanswerable) {
+       return is_unanswerable ? share(s.false_answers, s.false_answers_measured) : Value();
+     }},
+    {"unsupported_rate", false, true, true,
+     [](const ItemSums& s, bool) { return share(s.unsupported, s.unsupported_measured); }},
 }};
 
 }  // namespace

@@ -6,8 +6,8 @@
 #include <span>
 #include <string_view>
 
+#include "analysis/trial_data.h"
 #include "records/item.h"
-#include "records/score.h"
 
 namespace promptsweep {
 
@@ -15,7 +15,8 @@ struct MetricDefinition {
   std::string_view name;
   bool closed_book, open_book;  // measured for items of this type
   bool rate;                    // 0 or 1 for one answer, so a rate over several; f1 is not
-  std::optional<double> (*value)(const ItemScore&);
+  // The mean over the item's samples that have it.
+  std::optional<double> (*value)(const ItemSums&, bool is_unanswerable);
 
   bool applies_to(TaskType type) const {
     return type == TaskType::closed_book ? closed_book : open_book;

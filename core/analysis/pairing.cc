@@ -1,82 +1,112 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "analysis/pairing.h"
 
-#include <map>
-#include <string_view>
-#include <utility>
+#include <cassert>
 
 #include "stats/mcnemar.h"
 
 namespace promptsweep {
 namespace {
 
-using Counts = std::map<Outcome, std::int64_t>;
-
-Outcome reason_of(const ItemTally& tally) {
-  for (const auto& [outcome, count] : tally.outcomes) {
-    if (outcome != Outcome::ok && count > 0) return outcome;
-  }
-  return Outcome::ok;
-}
-
-int samples_of(const ItemTally& tally) {
-  int total = 0;
-  for (const auto& [outcome, count] : tally.outcomes) total += count;
-  return total;
-}
-
-// A data set may be asked open-book and closed-book: the key alone does not name an item.
-using ItemId = std::pair<std::string_view, TaskType>;
-
-void fill(std::vector<ItemPair>& pairs, std::map<ItemId, std::size_t>& at, const ArmData* arm,
-          Analysis analysis, ItemSide ItemPair::*side) {
-  if (arm == nullptr) return;
-  for (const ItemTally& tally : arm->items) {
-    const auto [entry, fresh] = at.emplace(ItemId(tally.item_key, tally.type), pairs.size());
-    if (fresh) pairs.push_back({&tally, {}, {}});
-    pairs[entry->second].*side = {true, nullptr, reason_of(tally), &tally};
-  }
-  const auto& scores = analysis == Analysis::primary ? arm->scores : arm->scores_other;
-  for (const ItemScore& score : scores) {
-    const auto found = at.find({score.item_key, score.type});
-    if (found != at.end()) (pairs[found->second].*side).score = &score;
-  }
-}
+bool has_items(const ArmData* arm) { return arm != nullptr && arm->items != nullptr; }
 
 struct SideCounts {
-  Counts requests, missing;
+  OutcomeCounts missing;
   std::int64_t partial = 0;
 
   void add(const ItemSide& side) {
-    if (!side.expected) return;
-    for (const auto& [outcome, count] : side.tally->outcomes) requests[outcome] += count;
+    if (!side.expected()) return;
     if (side.score == nullptr) {
-      ++missing[side.reason];
-    } else if (side.score->samples < samples_of(*side.tally)) {
+      ++missing[side.cell->reason];
+    } else if (side.score->samples < side.cell->expected) {
       ++partial;
     }
   }
 };
 
-std::vector<std::pair<Outcome, std::int64_t>> list(const Counts& counts) {
+std::vector<std::pair<Outcome, std::int64_t>> list(const OutcomeCounts& counts) {
   return {counts.begin(), counts.end()};
 }
 
 }  // namespace
 
-std::vector<ItemPair> pair_items(const ArmData* control, const ArmData* treatment,
-                                 Analysis analysis) {
-  std::vector<ItemPair> pairs;
-  std::map<ItemId, std::size_t> at;
-  fill(pairs, at, control, analysis, &ItemPair::control);
-  fill(pairs, at, treatment, analysis, &ItemPair::treatment);
-  return pairs;
+ItemPairs::ItemPairs(const ArmData* control, const ArmData* treatment, Analysis analysis)
+    : control_(has_items(control) ? control : nullptr),
+      treatment_(has_items(treatment) ? treatment : nullptr),
+      analysis_(analysis) {
+  static const ItemTable none;
+  table_ = control_ != nullptr     ? control_->items.get()
+           : treatment_ != nullptr ? treatment_->items.get()
+                                   : &none;
+  assert(control_ == nullptr || treatment_ == nullptr ||
+         control_->items->items.size() == treatment_->items->items.size());
+  for (std::uint32_t i = 0; i < table_->items.size(); ++i) {
+    if (side_of(control_, i).expected() || side_of(treatment_, i).expected())
+      positions_.push_back(i);
+  }
 }
 
-AttritionFinding attrition(const std::vector<ItemPair>& pairs) {
+template <class Keep>
+ItemPairs ItemPairs::only(Keep keep) const {
+  ItemPairs out;
+  out.control_ = control_;
+  out.treatment_ = treatment_;
+  out.table_ = table_;
+  out.analysis_ = analysis_;
+  out.type_ = type_;
+  out.dataset_ = dataset_;
+  for (const std::uint32_t position : positions_) {
+    if (keep(table_->items[position])) out.positions_.push_back(position);
+  }
+  return out;
+}
+
+ItemPairs ItemPairs::of_type(TaskType type) const {
+  ItemPairs out = only([&](const ItemTable::Entry& item) { return item.type() == type; });
+  out.type_ = type;
+  return out;
+}
+
+ItemPairs ItemPairs::of_dataset(std::uint16_t dataset) const {
+  ItemPairs out = only([&](const ItemTable::Entry& item) { return item.dataset == dataset; });
+  out.dataset_ = dataset;
+  return out;
+}
+
+ItemPairs ItemPairs::as(Analysis analysis) const {
+  ItemPairs out = *this;
+  out.analysis_ = analysis;
+  return out;
+}
+
+ItemSide ItemPairs::side_of(const ArmData* arm, std::uint32_t position) const {
+  if (arm == nullptr || arm->cells[position].expected == 0) return {};
+  const ItemCell& cell = arm->cells[position];
+  const ItemSums& sums = analysis_ == Analysis::primary ? cell.primary : cell.other;
+  return {&cell, sums.scored() ? &sums : nullptr};
+}
+
+ItemPair ItemPairs::operator[](std::size_t index) const {
+  const std::uint32_t position = positions_[index];
+  return {&table_->items[position], side_of(control_, position), side_of(treatment_, position)};
+}
+
+OutcomeCounts ItemPairs::requests_of(const ArmData* arm) const {
+  OutcomeCounts out;
+  if (arm == nullptr) return out;
+  for (const auto& [kind, counts] : arm->requests) {
+    if (type_ && kind.first != *type_) continue;
+    if (dataset_ && kind.second != *dataset_) continue;
+    for (const auto& [outcome, count] : counts) out[outcome] += count;
+  }
+  return out;
+}
+
+AttritionFinding attrition(const ItemPairs& pairs) {
   AttritionFinding out;
   SideCounts control, treatment;
-  for (const ItemPair& pair : pairs) {
+  for (std::size_t i = 0; i < pairs.size(); ++i) {
+    const ItemPair pair = pairs[i];
     ++out.n_items;
     control.add(pair.control);
     treatment.add(pair.treatment);
@@ -87,8 +117,8 @@ AttritionFinding attrition(const std::vector<ItemPair>& pairs) {
     out.only_treatment_missing += in_control && !in_treatment;
     out.both_missing += !in_control && !in_treatment;
   }
-  out.control_requests = list(control.requests);
-  out.treatment_requests = list(treatment.requests);
+  out.control_requests = list(pairs.control_requests());
+  out.treatment_requests = list(pairs.treatment_requests());
   out.control_missing = list(control.missing);
   out.treatment_missing = list(treatment.missing);
   out.control_partial = control.partial;

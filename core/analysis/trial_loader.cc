@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <algorithm>
+#include <limits>
 #include <map>
+#include <optional>
 #include <utility>
 
 #include "analysis/trial_data.h"
@@ -13,52 +14,27 @@ namespace {
 
 using ArmPointer = std::shared_ptr<const ArmData>;
 
-// A data set may be asked open-book and closed-book: the key alone does not name an item.
-using ItemId = std::pair<std::string, TaskType>;
+constexpr std::size_t most_datasets = std::numeric_limits<std::uint16_t>::max();
 
-// One tally per item in the order of the arm's requests, every sample expected and none answered.
-std::vector<ItemTally> expected_items(const std::vector<RequestRow>& requests,
-                                      const std::vector<Item>& items,
-                                      std::map<ItemId, std::size_t>& at) {
-  std::map<ItemId, const Item*> by_id;
-  for (const Item& item : items) by_id[{item_key(item), item.type}] = &item;
-  std::vector<ItemTally> out;
-  for (const RequestRow& request : requests) {
-    const ItemId id{request.item_key, request.type};
-    const auto [entry, fresh] = at.emplace(id, out.size());
-    if (fresh) {
-      ItemTally tally;
-      tally.item_key = request.item_key;
-      tally.type = request.type;
-      if (const auto item = by_id.find(id); item != by_id.end()) {
-        tally.dataset = item->second->dataset;
-        tally.is_unanswerable = item->second->is_unanswerable;
-      }
-      tally.outcomes = {{Outcome::missing, 0}};
-      out.push_back(std::move(tally));
+// Analysis tells items apart by data set and kind; the rest stays in the store.
+Result<std::shared_ptr<const ItemTable>> read_table(const ItemSource& items) {
+  auto table = std::make_shared<ItemTable>();
+  table->items.reserve(static_cast<std::size_t>(items.size()));
+  std::map<std::string, std::uint16_t> numbers;
+  Status read = items.for_each([&](std::int64_t, const Item& item) -> Status {
+    const auto [number, is_new] =
+        numbers.emplace(item.dataset, static_cast<std::uint16_t>(table->datasets.size()));
+    if (is_new) {
+      if (table->datasets.size() == most_datasets)
+        return Error{Code::unsupported, "a run has more than 65535 data sets"};
+      table->datasets.push_back(item.dataset);
     }
-    ++out[entry->second].outcomes[0].second;
-  }
-  return out;
-}
-
-// Moves one sample from missing to what came back.
-void count(ItemTally& tally, Outcome outcome) {
-  for (auto& [known, n] : tally.outcomes) {
-    if (known == Outcome::missing) --n;
-  }
-  for (auto& [known, n] : tally.outcomes) {
-    if (known == outcome) {
-      ++n;
-      return;
-    }
-  }
-  tally.outcomes.emplace_back(outcome, 1);
-}
-
-void tidy(ItemTally& tally) {
-  std::erase_if(tally.outcomes, [](const auto& entry) { return entry.second == 0; });
-  std::sort(tally.outcomes.begin(), tally.outcomes.end());
+    table->items.push_back(
+        {number->second, item.type == TaskType::open_book, item.is_unanswerable});
+    return ok;
+  });
+  if (!read) return std::move(read).error();
+  return std::shared_ptr<const ItemTable>(std::move(table));
 }
 
 }  // namespace
@@ -67,37 +43,65 @@ struct TrialLoader::State {
   RunStore& run;
   const RunPlan& plan;
   AnalysisOptions options;
-  std::map<std::string, ArmPointer> arms;
+  std::map<std::string, ArmPointer> arms;                // read, and needed by a later trial
+  std::map<std::string, int> uses;                       // by trials still to be loaded
+  std::map<std::string, std::optional<ArmUsage>> usage;  // of arms that were read
+  std::map<std::string, std::weak_ptr<const ItemTable>> tables;  // by hash of the items
 
   Result<ArmPointer> read(const ArmSpec& spec);
-  Status read_results(ArmStore& store, const std::vector<Item>& items, ArmData& arm);
+  Result<std::shared_ptr<const ItemTable>> table_of(const ItemSource& items,
+                                                    const std::string& arm_id);
+  Status read_results(ArmStore& store, const ItemSource& items, ArmData& arm) const;
 };
 
 TrialLoader::TrialLoader(RunStore& run, const RunPlan& plan, const AnalysisOptions& options)
-    : state_(new State{run, plan, options, {}}) {}
+    : state_(new State{run, plan, options, {}, {}, {}, {}}) {
+  for (const TrialSpec& trial : plan.trials) {
+    for (const ArmPair& pair : trial.pairs) {
+      ++state_->uses[pair.control_arm_id];
+      ++state_->uses[pair.treatment_arm_id];
+    }
+  }
+}
 
 TrialLoader::~TrialLoader() = default;
 
-Status TrialLoader::State::read_results(ArmStore& store, const std::vector<Item>& items,
-                                        ArmData& arm) {
-  Result<std::vector<RequestRow>> requests = store.requests();
-  if (!requests) return std::move(requests).error();
-  std::map<ItemId, std::size_t> at;
-  arm.items = expected_items(*requests, items, at);
-  Status visited = store.for_each_accepted([&](const ArmStore::AcceptedResult& row) -> Status {
-    const auto found = at.find({row.request.item_key, row.request.type});
-    if (found == at.end()) {
-      return Error{Code::data, "a result of an item that the arm does not ask"};
-    }
-    count(arm.items[found->second], row.result.outcome);
-    arm.usage.add(row.result, row.attempt - 1);
-    if (row.result.seed_honoured) {
-      ++(*row.result.seed_honoured ? arm.seed_honoured : arm.seed_not_honoured);
-    }
-    return ok;
-  });
-  for (ItemTally& tally : arm.items) tidy(tally);
-  return visited;
+Result<std::shared_ptr<const ItemTable>> TrialLoader::State::table_of(const ItemSource& items,
+                                                                      const std::string& arm_id) {
+  const Result<std::string> hash = run.items_sha256_of(arm_id);
+  if (!hash) return hash.error();
+  if (auto known = tables[*hash].lock()) return known;
+  Result<std::shared_ptr<const ItemTable>> table = read_table(items);
+  if (table) tables[*hash] = *table;
+  return table;
+}
+
+Status TrialLoader::State::read_results(ArmStore& store, const ItemSource& items,
+                                        ArmData& arm) const {
+  const bool as_wrong = options.behaviour_outcomes == BehaviourOutcomes::score_as_wrong;
+  return for_each_item_result(
+      store, items, [&](std::int64_t position, const Item&, const ItemResults& results) -> Status {
+        const auto at = static_cast<std::size_t>(position);
+        for (const ArmStore::StoredRequest& sample : results.samples) {
+          if (!sample.accepted) {
+            arm.add_sample(at, Outcome::missing);
+            continue;
+          }
+          const ResultRow& result = sample.accepted->result;
+          arm.add_sample(at, result.outcome);
+          arm.usage.add(result, sample.accepted->attempt - 1);
+          if (result.seed_honoured) {
+            ++(*result.seed_honoured ? arm.seed_honoured : arm.seed_not_honoured);
+          }
+        }
+        const Result<ItemSums> excluding = ItemSums::of(results.excluding);
+        if (!excluding) return excluding.error();
+        const Result<ItemSums> wrong = ItemSums::of(results.as_wrong);
+        if (!wrong) return wrong.error();
+        arm.cells[at].primary = as_wrong ? *wrong : *excluding;
+        arm.cells[at].other = as_wrong ? *excluding : *wrong;
+        return ok;
+      });
 }
 
 Result<ArmPointer> TrialLoader::State::read(const ArmSpec& spec) {
@@ -115,17 +119,13 @@ Result<ArmPointer> TrialLoader::State::read(const ArmSpec& spec) {
   Result<std::string> identity = (*store)->engine_identity();
   if (!identity) return std::move(identity).error();
   arm->engine_identity = *std::move(identity);
-  const Result<std::vector<Item>> items = run.items_of(spec.arm_id);
+  const Result<std::unique_ptr<ItemSource>> items = run.items_of(spec.arm_id);
   if (!items) return items.error();
-  if (Status read = read_results(**store, *items, *arm); !read) return std::move(read).error();
-
-  const bool as_wrong = options.behaviour_outcomes == BehaviourOutcomes::score_as_wrong;
-  Result<std::vector<ItemScore>> primary = item_scores(**store, *items, as_wrong);
-  if (!primary) return std::move(primary).error();
-  Result<std::vector<ItemScore>> other = item_scores(**store, *items, !as_wrong);
-  if (!other) return std::move(other).error();
-  arm->scores = *std::move(primary);
-  arm->scores_other = *std::move(other);
+  Result<std::shared_ptr<const ItemTable>> table = table_of(**items, spec.arm_id);
+  if (!table) return std::move(table).error();
+  arm->items = *std::move(table);
+  arm->cells.resize(arm->items->items.size());
+  if (Status read = read_results(**store, **items, *arm); !read) return std::move(read).error();
   return ArmPointer(std::move(arm));
 }
 
@@ -135,7 +135,9 @@ Result<ArmPointer> TrialLoader::load_arm(const ArmSpec& arm) {
   }
   Result<ArmPointer> read = state_->read(arm);
   if (!read) return std::move(read).error().in("arm " + arm.arm_id);
-  state_->arms[arm.arm_id] = *read;
+  state_->usage[arm.arm_id] =
+      (*read)->items ? std::optional<ArmUsage>((*read)->usage) : std::nullopt;
+  if (state_->uses[arm.arm_id] > 0) state_->arms[arm.arm_id] = *read;
   return read;
 }
 
@@ -159,11 +161,16 @@ Result<TrialData> TrialLoader::load(const TrialSpec& trial) {
       Result<ArmPointer> arm = load_arm(*spec);
       if (!arm) return std::move(arm).error();
       into = *std::move(arm);
+      if (--state_->uses[arm_id] <= 0) state_->arms.erase(arm_id);
       return ok;
     };
     for (Status status :
          {load(pair.control_arm_id, data.control), load(pair.treatment_arm_id, data.treatment)}) {
       if (!status) return std::move(status).error().in("trial " + trial.slug);
+    }
+    if (data.control && data.treatment && data.control->items && data.treatment->items &&
+        data.control->items != data.treatment->items) {
+      return Error{Code::data, "trial " + trial.slug + ": its arms ask different items"};
     }
     out.pairs.push_back(std::move(data));
   }
@@ -173,9 +180,11 @@ Result<TrialData> TrialLoader::load(const TrialSpec& trial) {
 Result<std::vector<ArmUsage>> TrialLoader::usage() {
   std::vector<ArmUsage> out;
   for (const ArmSpec& spec : state_->plan.arms) {
-    Result<ArmPointer> arm = load_arm(spec);
-    if (!arm) return std::move(arm).error();
-    if (!(*arm)->items.empty()) out.push_back((*arm)->usage);
+    if (!state_->usage.contains(spec.arm_id)) {
+      const Result<ArmPointer> arm = load_arm(spec);
+      if (!arm) return arm.error();
+    }
+    if (const auto& usage = state_->usage.at(spec.arm_id)) out.push_back(*usage);
   }
   return out;
 }

@@ -83,13 +83,6 @@ std::string content_id(std::string_view bytes) {
   return out;
 }
 
-std::array<std::uint64_t, 2> content_key(std::string_view bytes) {
-  const Digest digest = digest_of(bytes);
-  std::array<std::uint64_t, 2> out{};
-  for (std::size_t i = 0; i < 16; ++i) out[i / 8] = out[i / 8] << 8 | digest[i];
-  return out;
-}
-
 std::uint64_t content_seed(std::string_view bytes) {
   const Digest digest = digest_of(bytes);
   std::uint64_t out = 0;

@@ -2,7 +2,6 @@
 // Content hashes. SHA-256 comes from OpenSSL.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -39,9 +38,6 @@ std::string content_id(std::string_view bytes);
 
 // The first 64 bits of SHA-256, big-endian: a seed that depends on content and nothing else.
 std::uint64_t content_seed(std::string_view bytes);
-
-// The first 128 bits of SHA-256: a key for tables that need not give the content back.
-std::array<std::uint64_t, 2> content_key(std::string_view bytes);
 
 // Joins fields so that no two different lists give the same bytes (each is length-prefixed).
 class FieldHash {

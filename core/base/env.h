@@ -48,6 +48,28 @@ class AtomicFile {
   std::string buffer_;
 };
 
+// A file without a name, for what is too much for memory: it goes with its process, however that
+// ends. Const calls may come from several threads at once.
+class TemporaryFile {
+ public:
+  static Result<TemporaryFile> create();  // in the system's folder for temporary files
+  TemporaryFile(TemporaryFile&& other) noexcept;
+  TemporaryFile& operator=(TemporaryFile&&) = delete;
+  TemporaryFile(const TemporaryFile&) = delete;
+  TemporaryFile& operator=(const TemporaryFile&) = delete;
+  ~TemporaryFile();
+
+  std::uint64_t size() const { return size_; }
+  Status append(std::string_view bytes);
+  // Code::io where the file has fewer than offset + size bytes.
+  Result<std::string> read(std::uint64_t offset, std::size_t size) const;
+
+ private:
+  explicit TemporaryFile(int descriptor) : descriptor_(descriptor) {}
+  int descriptor_ = -1;
+  std::uint64_t size_ = 0;
+};
+
 // A lock that dies with its process (flock). Not copied, held until destroyed.
 class FileLock {
  public:

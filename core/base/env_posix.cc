@@ -143,6 +143,44 @@ Status AtomicFile::commit() {
   return sync_folder(path_.has_parent_path() ? path_.parent_path() : std::filesystem::path("."));
 }
 
+Result<TemporaryFile> TemporaryFile::create() {
+  std::error_code failed;
+  std::filesystem::path folder = std::filesystem::temp_directory_path(failed);
+  if (failed) folder = ".";
+  std::string name = (folder / "promptsweep-XXXXXX").string();
+  const int descriptor = ::mkostemp(name.data(), O_CLOEXEC);
+  if (descriptor < 0) return io_error("create a temporary file in", folder);
+  ::unlink(name.c_str());
+  return TemporaryFile(descriptor);
+}
+
+TemporaryFile::TemporaryFile(TemporaryFile&& other) noexcept
+    : descriptor_(std::exchange(other.descriptor_, -1)), size_(other.size_) {}
+
+TemporaryFile::~TemporaryFile() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+}
+
+Status TemporaryFile::append(std::string_view bytes) {
+  if (Status done = write_all(descriptor_, bytes, "a temporary file"); !done) return done;
+  size_ += bytes.size();
+  return ok;
+}
+
+Result<std::string> TemporaryFile::read(std::uint64_t offset, std::size_t size) const {
+  std::string out(size, '\0');
+  std::size_t have = 0;
+  while (have < size) {
+    const ssize_t got =
+        ::pread(descriptor_, out.data() + have, size - have, static_cast<off_t>(offset + have));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return io_error("read", "a temporary file");
+    if (got == 0) return Error{Code::io, "a temporary file is shorter than what was written"};
+    have += static_cast<std::size_t>(got);
+  }
+  return out;
+}
+
 Result<std::optional<FileLock>> FileLock::try_take(const std::filesystem::path& path,
                                                    std::string_view owner_note,
                                                    std::string* holder) {

@@ -51,7 +51,7 @@ int cmd_check(const std::vector<std::string>& arguments) {
   std::cout << "  config   " << setup->config.file.string() << ": "
             << setup->planned.plan.trials.size() << " trials, " << setup->planned.plan.arms.size()
             << " arms\n";
-  if (setup->selection) std::cout << "  data     " << setup->selection->items.size() << " items\n";
+  if (setup->selection) std::cout << "  data     " << setup->selection->size() << " items\n";
   for (const auto& [name, plugin] : setup->plugins) {
     std::cout << "  backend  " << name << ' ' << plugin.version << " (" << plugin.library.string()
               << ")\n";

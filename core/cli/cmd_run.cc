@@ -10,6 +10,7 @@
 #include "cli/sweep_setup.h"
 #include "cli/terminal.h"
 #include "cli/throughput.h"
+#include "dataset/selection_record.h"
 #include "report/json.h"
 #include "report/markdown.h"
 #include "run/execute.h"
@@ -96,8 +97,8 @@ class Sweep {
 
     on_interrupt(&handle_interrupt);
     const ExecuteOptions options = execution_from(arguments_, setup_);
-    Result<ExecuteSummary> summary = execute(
-        *run_, setup_.planned.plan, ItemList(setup_.selection->items), options, observer_, stop);
+    Result<ExecuteSummary> summary =
+        execute(*run_, setup_.planned.plan, *items_, options, observer_, stop);
     if (!summary) return fail(summary.error());
     remember(*summary);
     Result<RunFindings> findings = results(*summary);
@@ -145,19 +146,36 @@ class Sweep {
       }
     }
     const RunPlan& plan = setup_.planned.plan;
-    if (Status written = run_->write_plan(plan, setup_.selection->items, supersede); !written)
-      return std::move(written).error();
+    if (Status pinned = pin(plan, supersede); !pinned) return std::move(pinned).error();
     if (Status set = run_->set_state("incomplete"); !set) return std::move(set).error();
     Result<std::string> config =
         put_artifact(run_->folder() / "effective_config.yaml", plan.effective_config);
     if (!config) return std::move(config).error();
-    if (Status built = build_arms(*run_, plan, ItemList(setup_.selection->items)); !built)
-      return std::move(built).error();
+    if (Status built = build_arms(*run_, plan, *items_); !built) return std::move(built).error();
     Result<std::vector<ArmState>> states = arm_states(*run_, plan);
     if (!states) return std::move(states).error();
     if (Status manifests = write_manifests(*run_, plan, *states); !manifests)
       return std::move(manifests).error();
     return true;
+  }
+
+  // Writes the plan with its items, which are read from the run's store from then on.
+  Status pin(const RunPlan& plan, bool supersede) {
+    Result<std::unique_ptr<ItemSource>> recorded = Error{Code::not_found, ""};
+    if (!setup_.items) {
+      recorded = run_->pinned_items(plan.items_sha256);
+      if (!recorded) return std::move(recorded).error();
+    }
+    const ItemSource& chosen = setup_.items ? *setup_.items : **recorded;
+    if (Status written = run_->write_plan(plan, chosen, supersede); !written) return written;
+    setup_.items.reset();
+    Status noted =
+        run_->record_selection({setup_.selection_input_hash, to_json(*setup_.selection)});
+    if (!noted) return noted;
+    Result<std::unique_ptr<ItemSource>> items = run_->items();
+    if (!items) return std::move(items).error();
+    items_ = std::move(items).value();
+    return ok;
   }
 
   void remember(const ExecuteSummary& summary) {
@@ -179,8 +197,7 @@ class Sweep {
     Result<RunPlan> all = run_->plan();
     if (!all) return std::move(all).error();
     plan_ = std::move(all).value();
-    return make_results(*run_, plan_, setup_.selection->items, setup_.config, setup_.plugins,
-                        summary.engines, observer_);
+    return make_results(*run_, plan_, setup_.config, setup_.plugins, summary.engines, observer_);
   }
 
   int conclude(const RunChoice& choice, const ExecuteSummary& summary,
@@ -226,6 +243,7 @@ class Sweep {
   const ParsedArguments& arguments_;
   TerminalObserver observer_;
   std::unique_ptr<RunStore> run_;
+  std::unique_ptr<ItemSource> items_;  // of run_
   RunPlan plan_;
 };
 
@@ -240,7 +258,8 @@ int cmd_run(const std::vector<std::string>& arguments) {
     return exit_ok;
   }
   Result<SweepSetup> setup =
-      set_up_sweep(*parsed, parsed->has("run_id") ? parsed->get<std::string>("run_id") : "", "[]");
+      set_up_sweep(*parsed, parsed->has("run_id") ? parsed->get<std::string>("run_id") : "",
+                   command_line_json(arguments));
   if (!setup) return fail(setup.error());
   for (const std::string& warning : setup->config.warnings)
     std::cerr << "warning: " << warning << '\n';

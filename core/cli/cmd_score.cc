@@ -56,8 +56,10 @@ int cmd_score(const std::vector<std::string>& arguments) {
   }
   Result<DatasetFile> file = read_dataset(source);
   if (!file) return fail(file.error());
+  const Result<std::vector<Item>> items = all_items(*file->items);
+  if (!items) return fail(items.error());
   Result<PredictionScores> scores =
-      score_predictions(parsed->get<std::string>("predictions"), file->items);
+      score_predictions(parsed->get<std::string>("predictions"), *items);
   if (!scores) return fail(scores.error());
   if (parsed->has("json")) {
     std::cout << to_json(*scores, parsed->has("per_question"));

@@ -85,7 +85,7 @@ std::string plan_text(const SweepSetup& setup) {
   }
   if (data) {
     out << "items:";
-    for (const Selection::Count& count : setup.selection->counts) {
+    for (const SelectionFacts::Count& count : setup.selection->counts) {
       out << ' ' << count.dataset << ' ' << count.selected << " of " << count.available;
     }
     out << "\n";

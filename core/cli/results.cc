@@ -148,12 +148,11 @@ Result<std::vector<PhaseOutput>> put(const std::filesystem::path& path, const st
 
 class ResultMaker {
  public:
-  ResultMaker(RunStore& run, const RunPlan& plan, const std::vector<Item>& items,
-              const SweepConfig& config, const std::map<std::string, PluginInfo>& plugins,
+  ResultMaker(RunStore& run, const RunPlan& plan, const SweepConfig& config,
+              const std::map<std::string, PluginInfo>& plugins,
               const std::vector<EngineSummary>& engines, Observer& observer)
       : run_(run),
         plan_(plan),
-        items_(items),
         config_(config),
         options_(analysis_options(config)),
         quotes_(price_quotes(config, plan, plugins)),
@@ -188,6 +187,16 @@ class ResultMaker {
     return sha256_hex(hash.bytes());
   }
 
+  // What its arms were planned with: the same for all of them.
+  Result<std::unique_ptr<ItemSource>> items_of(const TrialSpec& trial) {
+    for (const ArmPair& pair : trial.pairs) {
+      for (const std::string& id : {pair.control_arm_id, pair.treatment_arm_id}) {
+        if (!id.empty()) return run_.items_of(id);
+      }
+    }
+    return run_.items();
+  }
+
   std::vector<Phase> row_exports() {
     std::vector<Phase> phases;
     for (const TrialSpec& trial : plan_.trials) {
@@ -207,7 +216,10 @@ class ResultMaker {
                           Result<OpenArms> arms = open_arms(run_, plan_, trial);
                           if (!arms) return std::move(arms).error();
                           const std::filesystem::path path = results / "per_item_scores.csv";
-                          Result<std::string> sha256 = export_item_scores(path, arms->arms, items_);
+                          const auto items = items_of(trial);
+                          if (!items) return items.error();
+                          Result<std::string> sha256 =
+                              export_item_scores(path, arms->arms, **items);
                           if (!sha256) return std::move(sha256).error();
                           return std::vector<PhaseOutput>{{path, *sha256}};
                         }});
@@ -267,7 +279,6 @@ class ResultMaker {
 
   RunStore& run_;
   const RunPlan& plan_;
-  const std::vector<Item>& items_;
   const SweepConfig& config_;
   const AnalysisOptions options_;
   const std::map<std::string, PriceQuote> quotes_;
@@ -290,11 +301,10 @@ std::map<std::string, PriceQuote> price_quotes(const SweepConfig& config, const 
   return out;
 }
 
-Result<RunFindings> make_results(RunStore& run, const RunPlan& plan, const std::vector<Item>& items,
-                                 const SweepConfig& config,
+Result<RunFindings> make_results(RunStore& run, const RunPlan& plan, const SweepConfig& config,
                                  const std::map<std::string, PluginInfo>& plugins,
                                  const std::vector<EngineSummary>& engines, Observer& observer) {
-  return ResultMaker(run, plan, items, config, plugins, engines, observer).make();
+  return ResultMaker(run, plan, config, plugins, engines, observer).make();
 }
 
 }  // namespace promptsweep

@@ -28,8 +28,7 @@ std::map<std::string, PriceQuote> price_quotes(const SweepConfig& config, const 
 
 // Makes what is missing or made from other inputs, for every trial that is not superseded, and
 // writes the manifests. Incomplete trials get their files too, marked so.
-Result<RunFindings> make_results(RunStore& run, const RunPlan& plan, const std::vector<Item>& items,
-                                 const SweepConfig& config,
+Result<RunFindings> make_results(RunStore& run, const RunPlan& plan, const SweepConfig& config,
                                  const std::map<std::string, PluginInfo>& plugins,
                                  const std::vector<EngineSummary>& engines, Observer& observer);
 

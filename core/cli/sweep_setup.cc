@@ -3,6 +3,11 @@
 
 #include <set>
 
+#include "base/digest.h"
+#include "cli/run_choice.h"
+#include "dataset/selection_record.h"
+#include "store/run_store.h"
+
 namespace promptsweep {
 
 namespace po = boost::program_options;
@@ -87,37 +92,94 @@ SelectionLimits limits_from(const SweepConfig& config) {
   return limits;
 }
 
-Status select_data(SweepSetup& setup) {
-  std::vector<DatasetSource> sources = prepared_sources(setup.config);
-  if (!setup.config.datasets.empty()) {
-    Result<std::vector<DatasetSource>> configured = configured_sources(setup.config);
-    if (!configured) return std::move(configured).error();
-    sources = std::move(configured).value();
-  }
-  std::vector<DatasetFile> files;
+Result<std::vector<DatasetSource>> sources_from(const SweepConfig& config) {
+  if (config.datasets.empty()) return prepared_sources(config);
+  return configured_sources(config);
+}
+
+// False: a file is not there.
+bool all_there(SweepSetup& setup, const std::vector<DatasetSource>& sources) {
   bool complete = true;
   for (const DatasetSource& source : sources) {
     std::error_code ignored;
-    if (!std::filesystem::exists(source.path, ignored)) {
-      complete = false;
-      setup.missing.push_back("the data file " + source.path.string() + " is not there; " +
-                              (setup.config.datasets.empty()
-                                   ? where_to_get_data
-                                   : "correct datasets[].path in the configuration"));
-      continue;
-    }
+    if (std::filesystem::exists(source.path, ignored)) continue;
+    complete = false;
+    setup.missing.push_back("the data file " + source.path.string() + " is not there; " +
+                            (setup.config.datasets.empty()
+                                 ? where_to_get_data
+                                 : "correct datasets[].path in the configuration"));
+  }
+  return complete;
+}
+
+// Of the run that is named or that this command would continue; nullopt: there is none.
+std::optional<SelectionRecord> recorded_selection(const SweepConfig& config,
+                                                  const ParsedArguments& arguments,
+                                                  const std::string& run_id,
+                                                  const std::string& command_line_json) {
+  RunWish wish;
+  wish.experiments_folder = config.paths.experiments_dir;
+  if (!run_id.empty()) wish.run_id = run_id;
+  wish.always_new = arguments.has("new");
+  wish.config_sha256 = sha256_hex(config.effective_yaml);
+  wish.command_line_json = command_line_json;
+  const Result<RunChoice> choice = choose_run(wish);
+  if (!choice || !choice->exists) return std::nullopt;
+  // A run that cannot be read is told when it is opened for the work.
+  const Result<std::unique_ptr<RunStore>> run = RunStore::open_read_only(choice->folder);
+  if (!run) return std::nullopt;
+  const Result<std::optional<SelectionRecord>> record = (*run)->selection();
+  return record ? *record : std::nullopt;
+}
+
+// True: the record is of these files and limits, and told the selection.
+Result<bool> take_record(SweepSetup& setup, const SelectionRecord& record,
+                         const std::vector<DatasetSource>& sources) {
+  std::vector<HashedSource> hashed;
+  for (const DatasetSource& source : sources) {
+    Result<std::string> sha256 = sha256_hex_of_file(source.path);
+    if (!sha256) return Error{Code::invalid_input, sha256.error().text};
+    hashed.push_back({source, std::move(sha256).value()});
+  }
+  const std::string now = selection_input_hash(hashed, limits_from(setup.config));
+  if (now != record.input_hash) return false;
+  std::optional<SelectionFacts> facts = selection_facts_from_json(record.facts_json);
+  if (!facts) return false;
+  setup.selection = *std::move(facts);
+  setup.selection_input_hash = now;
+  return true;
+}
+
+Status read_data(SweepSetup& setup, const std::vector<DatasetSource>& sources) {
+  std::vector<DatasetFile> files;
+  std::vector<HashedSource> hashed;
+  for (const DatasetSource& source : sources) {
     Result<DatasetFile> file = read_dataset(source);
     if (!file) return std::move(file).error();
+    hashed.push_back({source, file->sha256});
     files.push_back(std::move(file).value());
   }
-  if (!complete) return ok;
   Result<Selection> selection = select_items(files, limits_from(setup.config));
   if (!selection) return std::move(selection).error();
-  if (selection->items.empty()) {
+  if (selection->facts.size() == 0) {
     return Error{Code::invalid_input, "no items are left: every data set is capped to 0 or empty"};
   }
-  setup.selection = std::move(selection).value();
+  setup.selection = std::move(selection->facts);
+  setup.items = std::move(selection->items);
+  setup.selection_input_hash = selection_input_hash(hashed, limits_from(setup.config));
   return ok;
+}
+
+Status select_data(SweepSetup& setup, const std::optional<SelectionRecord>& record) {
+  const Result<std::vector<DatasetSource>> sources = sources_from(setup.config);
+  if (!sources) return sources.error();
+  if (!all_there(setup, *sources)) return ok;
+  if (record) {
+    const Result<bool> taken = take_record(setup, *record, *sources);
+    if (!taken) return taken.error();
+    if (*taken) return ok;
+  }
+  return read_data(setup, *sources);
 }
 
 Status find_plugins(SweepSetup& setup, const std::vector<std::filesystem::path>& search_path) {
@@ -178,7 +240,8 @@ Result<SweepSetup> set_up_sweep(const ParsedArguments& arguments, const std::str
   for (const std::string& folder : arguments.list("backend_path")) folders.emplace_back(folder);
   if (Status found = find_plugins(setup, backend_search_path(folders)); !found)
     return std::move(found).error();
-  if (Status selected = select_data(setup); !selected) return std::move(selected).error();
+  const auto record = recorded_selection(setup.config, arguments, run_id, command_line_json);
+  if (Status selected = select_data(setup, record); !selected) return std::move(selected).error();
 
   PlanInputs inputs;
   inputs.config = &setup.config;

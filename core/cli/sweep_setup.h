@@ -5,6 +5,7 @@
 #include <boost/program_options.hpp>
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -21,7 +22,11 @@ namespace promptsweep {
 struct SweepSetup {
   SweepConfig config;
   std::map<std::string, PluginInfo> plugins;  // by backend name; those that were found
-  std::optional<Selection> selection;         // absent: data is missing
+  std::optional<SelectionFacts> selection;    // absent: data is missing
+  std::string selection_input_hash;           // of what the selection was made from
+  // In run order. Absent: data is missing, or the run's record told the selection and its store
+  // has the items.
+  std::shared_ptr<const ItemSource> items;
   PlannedRun planned;
   std::vector<std::string> missing;  // one sentence each: why the plan cannot run here
 };
@@ -30,7 +35,8 @@ struct SweepSetup {
 boost::program_options::options_description sweep_options();
 
 // Everything is read and checked; nothing is written. A plugin or data that is not there is no
-// error but a sentence in `missing`.
+// error but a sentence in `missing`. The data is not read where the run that is named, or that this
+// command line would continue, records what became of the very same files, caps and limits.
 Result<SweepSetup> set_up_sweep(const ParsedArguments& arguments, const std::string& run_id,
                                 const std::string& command_line_json);
 

@@ -18,27 +18,63 @@ struct Record {
   std::vector<std::string> cells;
 };
 
-// Splits the file; an error names the line.
+// Splits the file record by record; an error names the line. A record is parsed from the text at
+// hand, and again with more of it when it may go on.
 class CsvSplitter {
  public:
-  CsvSplitter(const DatasetSource& source, std::string_view bytes) : source_(source), rest_(bytes) {
-    if (rest_.starts_with("\xEF\xBB\xBF")) rest_.remove_prefix(3);
-  }
+  CsvSplitter(const DatasetSource& source, SourceFile& file) : source_(source), file_(file) {}
 
-  Result<std::vector<Record>> split() {
-    std::vector<Record> out;
-    while (!rest_.empty()) {
-      Result<Record> record = next();
+  // The next record that is not blank; nullopt: the end.
+  Result<std::optional<Record>> next() {
+    while (true) {
+      if (rest_.empty()) {
+        if (Status filled = fill(1); !filled) return std::move(filled).error();
+        if (rest_.empty()) return std::optional<Record>();
+      }
+      Result<Record> record = parse_record();
       if (!record) return std::move(record).error();
       const bool blank = record->cells.size() == 1 && record->cells[0].empty();
-      if (!blank) out.push_back(std::move(record).value());
+      if (!blank) return std::optional<Record>(std::move(record).value());
     }
-    return out;
   }
 
  private:
-  Result<Record> next() {
+  // Whole lines until there are `size` bytes or the file ends.
+  Status fill(std::size_t size) {
+    text_.erase(0, text_.size() - rest_.size());
+    while (text_.size() < size && !ended_) {
+      Result<std::optional<std::string>> line = file_.line();
+      if (!line) return std::move(line).error();
+      if (!*line) {
+        ended_ = true;
+      } else if (begun_) {
+        text_ += **line;
+      } else {
+        begun_ = true;
+        text_ = (*line)->starts_with("\xEF\xBB\xBF") ? (*line)->substr(3) : **line;
+      }
+    }
+    rest_ = text_;
+    return ok;
+  }
+
+  Result<Record> parse_record() {
+    while (true) {
+      const std::string_view before = rest_;
+      const std::int64_t line = line_;
+      Result<Record> record = parse();
+      const bool at_end = rest_.size() < 2 && (!record || !ends_with_newline_);
+      if (!at_end || ended_) return record;
+      rest_ = before;
+      line_ = line;
+      // Twice as much each time, so that a field of many lines is not parsed once a line.
+      if (Status filled = fill(2 * rest_.size() + 1); !filled) return std::move(filled).error();
+    }
+  }
+
+  Result<Record> parse() {
     Record record{line_, {}};
+    ends_with_newline_ = false;
     while (true) {
       Result<std::string> cell =
           rest_.starts_with('"') ? quoted_cell() : Result<std::string>(plain_cell());
@@ -52,6 +88,7 @@ class CsvSplitter {
       if (rest_.empty()) return record;
       if (rest_.front() != '\n') return row_error(source_, line_, "text after a closing quote");
       rest_.remove_prefix(1);
+      ends_with_newline_ = true;
       ++line_;
       return record;
     }
@@ -86,7 +123,11 @@ class CsvSplitter {
   }
 
   const DatasetSource& source_;
-  std::string_view rest_;
+  SourceFile& file_;
+  std::string text_;
+  std::string_view rest_;  // of text_
+  bool begun_ = false, ended_ = false;
+  bool ends_with_newline_ = false;  // the record parsed last
   std::int64_t line_ = 1;
 };
 
@@ -178,21 +219,23 @@ class CsvReader {
 
 }  // namespace
 
-Result<std::vector<Item>> read_csv(const DatasetSource& source, std::string_view bytes) {
+Status read_csv(const DatasetSource& source, SourceFile& file, const TakeItem& take) {
   if (!source.task)
     return row_error(source, 1, "a csv data set needs task: open_book or closed_book");
-  Result<std::vector<Record>> records = CsvSplitter(source, bytes).split();
-  if (!records) return std::move(records).error();
-  if (records->empty()) return row_error(source, 1, "the file has no header");
-  CsvReader reader(source, records->front());
-  if (Status found = reader.find_columns(); !found) return std::move(found).error();
-  std::vector<Item> items;
-  for (std::size_t i = 1; i < records->size(); ++i) {
-    Result<Item> item = reader.item((*records)[i]);
-    if (!item) return std::move(item).error();
-    items.push_back(std::move(item).value());
+  CsvSplitter splitter(source, file);
+  const Result<std::optional<Record>> header = splitter.next();
+  if (!header) return header.error();
+  if (!*header) return row_error(source, 1, "the file has no header");
+  CsvReader reader(source, **header);
+  if (Status found = reader.find_columns(); !found) return found;
+  while (true) {
+    const Result<std::optional<Record>> record = splitter.next();
+    if (!record) return record.error();
+    if (!*record) return ok;
+    const Result<Item> item = reader.item(**record);
+    if (!item) return item.error();
+    if (Status taken = take(*item); !taken) return taken;
   }
-  return items;
 }
 
 }  // namespace promptsweep

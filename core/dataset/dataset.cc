@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataset/dataset.h"
 
-#include <algorithm>
-#include <map>
+#include <utility>
 
 #include "base/digest.h"
-#include "base/env.h"
-#include "base/unicode.h"
 #include "dataset/readers.h"
 
 namespace promptsweep {
@@ -18,49 +15,31 @@ constexpr std::pair<DatasetFormat, std::string_view> format_names[] = {
     {DatasetFormat::csv, "csv"},
 };
 
-Result<std::vector<Item>> read_items(const DatasetSource& source, std::string_view bytes) {
+Status read_items(const DatasetSource& source, SourceFile& file, const TakeItem& take) {
   switch (source.format) {
     case DatasetFormat::squad:
-      return read_squad(source, bytes);
+      return read_squad(source, file, take);
     case DatasetFormat::triviaqa:
-      return read_triviaqa(source, bytes);
+      return read_triviaqa(source, file, take);
     case DatasetFormat::nq_open:
-      return read_nq_open(source, bytes);
+      return read_nq_open(source, file, take);
     case DatasetFormat::prepared:
-      return read_prepared(source, bytes);
+      return read_prepared(source, file, take);
     case DatasetFormat::csv:
-      return read_csv(source, bytes);
+      return read_csv(source, file, take);
   }
   return Error{Code::internal, "unknown data set format"};
 }
 
-// REQUIRES: the text is not UTF-8. A newline is never part of a longer sequence, so some line
-// isn't.
-std::int64_t first_line_not_utf8(std::string_view bytes) {
-  std::int64_t line = 1;
-  while (true) {
-    const std::size_t end = std::min(bytes.find('\n'), bytes.size());
-    if (end == bytes.size() || !is_valid_utf8(bytes.substr(0, end))) return line;
-    bytes.remove_prefix(end + 1);
-    ++line;
-  }
-}
-
-Status check_items(const DatasetSource& source, const std::vector<Item>& items) {
-  std::map<std::string, std::size_t> seen;
-  for (std::size_t i = 0; i < items.size(); ++i) {
-    if (source.task && items[i].type != *source.task) {
-      return Error{Code::invalid_input, source.path.string() + ": " + item_key(items[i]) +
-                                            " is not of the task that the configuration names"};
-    }
-    const auto [first, is_new] = seen.emplace(item_key(items[i]), i);
-    if (!is_new) {
-      return Error{Code::invalid_input,
-                   source.path.string() + ": items " + std::to_string(first->second + 1) + " and " +
-                       std::to_string(i + 1) + " have the same id " + item_key(items[i])};
-    }
-  }
-  return ok;
+Status check_keys(const DatasetSource& source, const ItemSpool& items) {
+  const auto repeated = items.repeated_key();
+  if (!repeated) return repeated.error();
+  if (!*repeated) return ok;
+  const Result<std::string> key = items.key((*repeated)->second);
+  if (!key) return key.error();
+  return Error{Code::invalid_input,
+               source.path.string() + ": items " + std::to_string((*repeated)->first + 1) +
+                   " and " + std::to_string((*repeated)->second + 1) + " have the same id " + *key};
 }
 
 }  // namespace
@@ -103,21 +82,23 @@ std::string id_from_question(const std::string& question) {
 }
 
 Result<DatasetFile> read_dataset(const DatasetSource& source) {
-  Result<std::string> bytes = read_file(source.path);
-  if (!bytes) return Error{Code::invalid_input, bytes.error().text};
-  if (!is_valid_utf8(*bytes)) {
-    return row_error(source, first_line_not_utf8(*bytes),
-                     "found bytes that are not UTF-8; save the file as UTF-8");
-  }
-  Result<std::vector<Item>> items = read_items(source, *bytes);
-  if (!items) return std::move(items).error();
-  if (Status checked = check_items(source, *items); !checked) return std::move(checked).error();
-  DatasetFile file;
-  file.source = source;
-  file.sha256 = sha256_hex(*bytes);
-  file.bytes = static_cast<std::int64_t>(bytes->size());
-  file.items = std::move(items).value();
-  return file;
+  Result<SourceFile> file = SourceFile::open(source);
+  if (!file) return std::move(file).error();
+  DatasetFile out;
+  out.source = source;
+  out.items = std::make_shared<ItemSpool>();
+  Status read = read_items(source, *file, [&](const Item& item) -> Status {
+    if (source.task && item.type != *source.task) {
+      return Error{Code::invalid_input, source.path.string() + ": " + item_key(item) +
+                                            " is not of the task that the configuration names"};
+    }
+    return out.items->append(item);
+  });
+  if (!read) return std::move(read).error();
+  if (Status checked = check_keys(source, *out.items); !checked) return std::move(checked).error();
+  out.sha256 = file->sha256();
+  out.bytes = file->bytes();
+  return out;
 }
 
 }  // namespace promptsweep

@@ -2,16 +2,20 @@
 // Data set files to Items. One reader a format; `read_dataset` is the one way in.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "base/result.h"
+#include "dataset/item_spool.h"
 #include "records/item.h"
+#include "records/item_source.h"
 
 namespace promptsweep {
 
@@ -34,21 +38,38 @@ struct DatasetFile {
   DatasetSource source;
   std::string sha256;
   std::int64_t bytes = 0;
-  std::vector<Item> items;  // in file order, whitespace collapsed, before caps
+  std::shared_ptr<ItemSpool> items;  // in file order, whitespace collapsed, before caps
 };
 
 // Errors name file and line (or record), say what was found and what is allowed. A malformed row
 // is an error, never skipped. Repeated ids within a file are an error.
 Result<DatasetFile> read_dataset(const DatasetSource& source);
 
-struct Selection {
-  std::vector<Item> items;   // in run order: seeded shuffle, caps, limits applied
+// What a plan needs to know of the chosen items; small, whatever their number.
+struct SelectionFacts {
   std::string items_sha256;  // over to_json of every item in order
   struct Count {
     std::string dataset;
     std::int64_t available = 0, capped = 0, selected = 0;
   };
   std::vector<Count> counts;
+  struct OfType {
+    std::int64_t items = 0;
+    // [r]: the sum over the items of (r + characters of question and passage) / 4, rounded down
+    // each: estimates of prompt tokens follow from it for any instructions.
+    std::array<std::int64_t, 4> quarters{};
+  };
+  OfType closed_book, open_book;
+
+  std::int64_t size() const { return closed_book.items + open_book.items; }
+  const OfType& of(TaskType type) const {
+    return type == TaskType::closed_book ? closed_book : open_book;
+  }
+};
+
+struct Selection {
+  SelectionFacts facts;
+  std::shared_ptr<const ItemSource> items;  // in run order: seeded shuffle, caps, limits applied
 };
 
 struct SelectionLimits {

@@ -43,10 +43,10 @@ std::optional<std::string> id_member(const nlohmann::json& object, const char* n
 
 // Calls `take` for each line that is not blank; a line that is no JSON object is an error.
 Status for_each_json_line(
-    const DatasetSource& source, std::string_view bytes,
+    const DatasetSource& source, SourceFile& file,
     const std::function<Status(const nlohmann::json&, std::int64_t line)>& take);
 
 // The whole file as one JSON value.
-Result<nlohmann::json> parse_whole(const DatasetSource& source, std::string_view bytes);
+Result<nlohmann::json> parse_whole(const DatasetSource& source, SourceFile& file);
 
 }  // namespace promptsweep

@@ -4,10 +4,9 @@
 
 namespace promptsweep {
 
-Result<std::vector<Item>> read_nq_open(const DatasetSource& source, std::string_view bytes) {
-  std::vector<Item> items;
-  Status read = for_each_json_line(
-      source, bytes, [&](const nlohmann::json& row, std::int64_t line) -> Status {
+Status read_nq_open(const DatasetSource& source, SourceFile& file, const TakeItem& take) {
+  return for_each_json_line(
+      source, file, [&](const nlohmann::json& row, std::int64_t line) -> Status {
         Item item;
         item.dataset = source.name;
         item.type = TaskType::closed_book;
@@ -22,11 +21,8 @@ Result<std::vector<Item>> read_nq_open(const DatasetSource& source, std::string_
         const auto id = id_member(row, "id", item.question);
         if (!id) return row_error(source, line, "\"id\" is no text; it may be left out");
         item.id = *id;
-        items.push_back(std::move(item));
-        return ok;
+        return take(item);
       });
-  if (!read) return std::move(read).error();
-  return items;
 }
 
 }  // namespace promptsweep

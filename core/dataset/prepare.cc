@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dataset/prepare.h"
 
-#include <algorithm>
+#include <list>
 #include <nlohmann/json.hpp>
 
 #include "base/digest.h"
@@ -55,37 +55,53 @@ class Preparation {
  public:
   explicit Preparation(const PrepareOptions& options) : options_(options) {}
 
+  // Appends a source's rows to the prepared file `stem`; nothing where the source is not there.
   Status add(const std::optional<std::filesystem::path>& given, DatasetFormat format,
-             const std::string& name, std::string& text, std::int64_t& items) {
+             const std::string& name, const std::string& stem) {
     const auto path = locate(given, options_.raw_dir, format);
     if (!path) return ok;
     DatasetSource source;
     source.name = name;
     source.format = format;
     source.path = *path;
-    Result<DatasetFile> file = read_dataset(source);
-    if (!file) return std::move(file).error();
-    for (const Item& item : file->items) text += row_text(item);
-    items += static_cast<std::int64_t>(file->items.size());
+    const Result<DatasetFile> file = read_dataset(source);
+    if (!file) return file.error();
+    Output* const output = output_of(stem);
+    Status written = ok;
+    if (!output->file) written = output->open(options_.prepared_dir / (stem + ".jsonl"));
+    if (written) {
+      written = file->items->for_each([&](std::int64_t, const Item& item) {
+        ++output->items;
+        const std::string row = row_text(item);
+        output->hash.update(row);
+        return output->file->append(row);
+      });
+    }
+    if (!written) return written;
     sources_[name] = {{"file", path->filename().string()},
                       {"sha256", file->sha256},
-                      {"items", file->items.size()}};
+                      {"items", file->items->size()}};
     return ok;
   }
 
-  Result<PreparedFile> write(const std::string& stem, const std::string& text, std::int64_t items) {
-    PreparedFile out;
-    out.path = options_.prepared_dir / (stem + ".jsonl");
-    out.items = items;
-    out.sha256 = sha256_hex(text);
-    const Result<std::string> before = sha256_hex_of_file(out.path);
-    out.already_there = before && *before == out.sha256;
-    if (!out.already_there) {
-      if (Status written = write_file_atomic(out.path, text); !written)
-        return std::move(written).error();
+  // Replaces the prepared files that differ from what was read.
+  Result<std::vector<PreparedFile>> write() {
+    std::vector<PreparedFile> out;
+    for (Output& output : outputs_) {
+      if (output.items == 0) continue;
+      PreparedFile made;
+      made.path = options_.prepared_dir / (output.stem + ".jsonl");
+      made.items = output.items;
+      made.sha256 = output.hash.hex();
+      const Result<std::string> before = sha256_hex_of_file(made.path);
+      made.already_there = before && *before == made.sha256;
+      if (!made.already_there) {
+        if (Status written = output.file->commit(); !written) return std::move(written).error();
+      }
+      datasets_[output.stem] = {
+          {"path", made.path.filename().string()}, {"items", made.items}, {"sha256", made.sha256}};
+      out.push_back(std::move(made));
     }
-    datasets_[stem] = {
-        {"path", out.path.filename().string()}, {"items", items}, {"sha256", out.sha256}};
     return out;
   }
 
@@ -136,7 +152,32 @@ class Preparation {
     }
   }
 
+  // A prepared file while it is written beside the old one.
+  struct Output {
+    std::string stem;
+    std::optional<AtomicFile> file;
+    Sha256 hash;
+    std::int64_t items = 0;
+
+    Status open(const std::filesystem::path& path) {
+      Result<AtomicFile> made = AtomicFile::create(path);
+      if (!made) return std::move(made).error();
+      file.emplace(std::move(made).value());
+      return ok;
+    }
+  };
+
+  Output* output_of(const std::string& stem) {
+    for (Output& output : outputs_) {
+      if (output.stem == stem) return &output;
+    }
+    Output& fresh = outputs_.emplace_back();
+    fresh.stem = stem;
+    return &fresh;
+  }
+
   const PrepareOptions& options_;
+  std::list<Output> outputs_;
   json datasets_ = json::object();
   json sources_ = json::object();
 };
@@ -145,19 +186,12 @@ class Preparation {
 
 Result<std::vector<PreparedFile>> prepare_data(const PrepareOptions& options) {
   Preparation preparation(options);
-  std::string open, closed;
-  std::int64_t open_items = 0, closed_items = 0;
-  const auto add = [&](const auto& given, DatasetFormat format, const char* name, std::string& text,
-                       std::int64_t& items) {
-    return preparation.add(given, format, name, text, items);
-  };
-  if (Status s = add(options.squad, DatasetFormat::squad, "squad_v2", open, open_items); !s)
-    return std::move(s).error();
-  if (Status s = add(options.triviaqa, DatasetFormat::triviaqa, "triviaqa", closed, closed_items);
-      !s)
-    return std::move(s).error();
-  if (Status s = add(options.nq_open, DatasetFormat::nq_open, "nq_open", closed, closed_items); !s)
-    return std::move(s).error();
+  Status read = preparation.add(options.squad, DatasetFormat::squad, "squad_v2", "open_book");
+  if (read)
+    read = preparation.add(options.triviaqa, DatasetFormat::triviaqa, "triviaqa", "closed_book");
+  if (read)
+    read = preparation.add(options.nq_open, DatasetFormat::nq_open, "nq_open", "closed_book");
+  if (!read) return std::move(read).error();
   if (!preparation.found_any()) {
     return Error{
         Code::invalid_input,
@@ -165,14 +199,8 @@ Result<std::vector<PreparedFile>> prepare_data(const PrepareOptions& options) {
             "; put there SQuAD's dev-v2.0.json, TriviaQA's unfiltered-web-dev.json or NQ-open's "
             "NQ-open.dev.jsonl, or name files with --squad, --triviaqa, --nq_open"};
   }
-  std::vector<PreparedFile> out;
-  for (const auto& [stem, text, items] :
-       {std::tuple{"open_book", &open, open_items}, {"closed_book", &closed, closed_items}}) {
-    if (items == 0) continue;
-    Result<PreparedFile> file = preparation.write(stem, *text, items);
-    if (!file) return std::move(file).error();
-    out.push_back(std::move(file).value());
-  }
+  Result<std::vector<PreparedFile>> out = preparation.write();
+  if (!out) return out;
   if (Status written = preparation.write_manifest(); !written) return std::move(written).error();
   return out;
 }

@@ -64,17 +64,12 @@ Result<Item> prepared_item(const DatasetSource& source, const json& row, std::in
 
 }  // namespace
 
-Result<std::vector<Item>> read_prepared(const DatasetSource& source, std::string_view bytes) {
-  std::vector<Item> items;
-  Status read =
-      for_each_json_line(source, bytes, [&](const json& row, std::int64_t line) -> Status {
-        Result<Item> item = prepared_item(source, row, line);
-        if (!item) return std::move(item).error();
-        items.push_back(std::move(item).value());
-        return ok;
-      });
-  if (!read) return std::move(read).error();
-  return items;
+Status read_prepared(const DatasetSource& source, SourceFile& file, const TakeItem& take) {
+  return for_each_json_line(source, file, [&](const json& row, std::int64_t line) -> Status {
+    const Result<Item> item = prepared_item(source, row, line);
+    if (!item) return item.error();
+    return take(*item);
+  });
 }
 
 }  // namespace promptsweep

@@ -2,21 +2,26 @@
 // One reader a format, each in its own file; used by read_dataset alone.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "base/result.h"
 #include "dataset/dataset.h"
+#include "dataset/source_file.h"
 
 namespace promptsweep {
 
-// `bytes` is the whole file. Errors begin with the file's name and say where in it.
-Result<std::vector<Item>> read_squad(const DatasetSource& source, std::string_view bytes);
-Result<std::vector<Item>> read_triviaqa(const DatasetSource& source, std::string_view bytes);
-Result<std::vector<Item>> read_nq_open(const DatasetSource& source, std::string_view bytes);
-Result<std::vector<Item>> read_prepared(const DatasetSource& source, std::string_view bytes);
-Result<std::vector<Item>> read_csv(const DatasetSource& source, std::string_view bytes);
+// Takes the items in file order; its error ends the reading.
+using TakeItem = std::function<Status(const Item&)>;
+
+// Reads `file` to its end. Errors begin with the file's name and say where in it. Formats of lines
+// (nq_open, prepared, csv) hold a line at a time, those of one document (squad, triviaqa) all.
+Status read_squad(const DatasetSource& source, SourceFile& file, const TakeItem& take);
+Status read_triviaqa(const DatasetSource& source, SourceFile& file, const TakeItem& take);
+Status read_nq_open(const DatasetSource& source, SourceFile& file, const TakeItem& take);
+Status read_prepared(const DatasetSource& source, SourceFile& file, const TakeItem& take);
+Status read_csv(const DatasetSource& source, SourceFile& file, const TakeItem& take);
 
 // Runs of white space become one space, none at the ends.
 std::string collapse_whitespace(std::string_view text);

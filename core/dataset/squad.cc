@@ -20,7 +20,8 @@ const json* list_at(const json& object, const char* name) {
 
 class SquadReader {
  public:
-  SquadReader(const DatasetSource& source, Metric metric) : source_(source), metric_(metric) {}
+  SquadReader(const DatasetSource& source, Metric metric, const TakeItem& take)
+      : source_(source), metric_(metric), take_(take) {}
 
   Status add(const json& question, const std::string& context) {
     ++count_;
@@ -37,11 +38,8 @@ class SquadReader {
     if (!id) return problem("has an id that is no text");
     item.id = *id;
     if (Status taken = take_gold(question, item); !taken) return taken;
-    items_.push_back(std::move(item));
-    return ok;
+    return take_(item);
   }
-
-  std::vector<Item> take() { return std::move(items_); }
 
  private:
   // Anything but a list of answers, or a flag that says so, must not pass for "unanswerable": that
@@ -70,8 +68,8 @@ class SquadReader {
 
   const DatasetSource& source_;
   const Metric metric_;
+  const TakeItem& take_;
   std::int64_t count_ = 0;
-  std::vector<Item> items_;
 };
 
 bool has_flag(const json& question) {
@@ -116,19 +114,19 @@ Result<std::vector<const json*>> paragraphs_of(const DatasetSource& source, cons
 
 }  // namespace
 
-Result<std::vector<Item>> read_squad(const DatasetSource& source, std::string_view bytes) {
-  Result<json> root = parse_whole(source, bytes);
-  if (!root) return std::move(root).error();
-  Result<std::vector<const json*>> paragraphs = paragraphs_of(source, *root);
-  if (!paragraphs) return std::move(paragraphs).error();
-  SquadReader reader(source, metric_of(*root, *paragraphs));
+Status read_squad(const DatasetSource& source, SourceFile& file, const TakeItem& take) {
+  const Result<json> root = parse_whole(source, file);
+  if (!root) return root.error();
+  const Result<std::vector<const json*>> paragraphs = paragraphs_of(source, *root);
+  if (!paragraphs) return paragraphs.error();
+  SquadReader reader(source, metric_of(*root, *paragraphs), take);
   for (const json* paragraph : *paragraphs) {
     const std::string context = text_member(*paragraph, "context").value_or("");
     for (const json& question : paragraph->at("qas")) {
-      if (Status added = reader.add(question, context); !added) return std::move(added).error();
+      if (Status added = reader.add(question, context); !added) return added;
     }
   }
-  return reader.take();
+  return ok;
 }
 
 }  // namespace promptsweep

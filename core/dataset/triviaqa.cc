@@ -17,16 +17,15 @@ void add_unique(std::vector<std::string>& list, const std::string& text) {
 
 }  // namespace
 
-Result<std::vector<Item>> read_triviaqa(const DatasetSource& source, std::string_view bytes) {
-  Result<json> root = parse_whole(source, bytes);
-  if (!root) return std::move(root).error();
+Status read_triviaqa(const DatasetSource& source, SourceFile& file, const TakeItem& take) {
+  const Result<json> root = parse_whole(source, file);
+  if (!root) return root.error();
   if (!root->is_object() || !root->contains("Data") || !root->at("Data").is_array()) {
     return row_error(source, 1, "no TriviaQA file: it needs an object with a list \"Data\"");
   }
-  std::vector<Item> items;
+  std::int64_t count = 0;
   for (const json& row : root->at("Data")) {
-    const std::string where =
-        source.path.string() + ": question " + std::to_string(items.size() + 1) + " ";
+    const std::string where = source.path.string() + ": question " + std::to_string(++count) + " ";
     const auto question = row.is_object() ? text_member(row, "Question") : std::nullopt;
     if (!question || question->empty())
       return Error{Code::invalid_input, where + "has no Question"};
@@ -53,9 +52,9 @@ Result<std::vector<Item>> read_triviaqa(const DatasetSource& source, std::string
     item.human_answers = *human;
     if (item.answers.empty() && item.normalized_aliases.empty())
       return Error{Code::invalid_input, where + "has no answer"};
-    items.push_back(std::move(item));
+    if (Status taken = take(item); !taken) return taken;
   }
-  return items;
+  return ok;
 }
 
 }  // namespace promptsweep

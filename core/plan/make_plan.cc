@@ -44,6 +44,19 @@ std::string store_path_of(const ArmSpec& arm, const std::string& slug) {
   return folder + "/arm.sqlite";
 }
 
+// The sum of estimate_tokens(user_turn(...)) over the items: characters / 4, rounded down each,
+// from the characters that all items share and the sums of their own.
+std::int64_t user_turn_tokens(const TaskInstructions& instructions, TaskType type,
+                              const SelectionFacts::OfType& of) {
+  Item bare;
+  bare.type = type;
+  const std::string text = user_turn(instructions, bare);
+  const auto shared = std::count_if(text.begin(), text.end(), [](char c) {
+    return (static_cast<unsigned char>(c) & 0xC0) != 0x80;  // no continuation byte
+  });
+  return of.items * (shared / 4) + of.quarters[static_cast<std::size_t>(shared % 4)];
+}
+
 // Builds the plan cell by cell; arms are made once and found again by id.
 class Planner {
  public:
@@ -134,8 +147,7 @@ class Planner {
     if (find_arm(plan(), id) != nullptr) return id;
     arm.store_path = store_path_of(arm, slug);
     if (inputs_.selection != nullptr) {
-      arm.request_count = static_cast<std::int64_t>(inputs_.selection->items.size()) *
-                          arm.decoding.samples_per_item;
+      arm.request_count = inputs_.selection->size() * arm.decoding.samples_per_item;
     }
     plan().arms.push_back(std::move(arm));
     return id;
@@ -197,10 +209,11 @@ class Planner {
     estimate.requests = arm.request_count;
     if (inputs_.selection != nullptr) {
       std::int64_t tokens = 0, limit = 0;
-      for (const Item& item : inputs_.selection->items) {
-        tokens +=
-            estimate_tokens(arm.system_prompt) + estimate_tokens(user_turn(arm.instructions, item));
-        limit += arm.decoding.max_new_tokens.of(item.type);
+      for (const TaskType type : {TaskType::closed_book, TaskType::open_book}) {
+        const SelectionFacts::OfType& of = inputs_.selection->of(type);
+        tokens += of.items * estimate_tokens(arm.system_prompt) +
+                  user_turn_tokens(arm.instructions, type, of);
+        limit += of.items * arm.decoding.max_new_tokens.of(type);
       }
       estimate.prompt_tokens = tokens * arm.decoding.samples_per_item;
       estimate.max_completion_tokens = limit * arm.decoding.samples_per_item;
@@ -223,9 +236,8 @@ class Planner {
     std::int64_t closed = 0, open = 0;
     if (inputs_.selection != nullptr) {
       plan().items_sha256 = inputs_.selection->items_sha256;
-      for (const Item& item : inputs_.selection->items) {
-        ++(item.type == TaskType::closed_book ? closed : open);
-      }
+      closed = inputs_.selection->closed_book.items;
+      open = inputs_.selection->open_book.items;
     }
     for (const ArmSpec& arm : plan().arms) {
       estimate(arm);

@@ -19,7 +19,7 @@ namespace promptsweep {
 struct PlanInputs {
   const SweepConfig* config = nullptr;
   // Absent: the data cannot be read here. Ids are then "pending" and slugs carry no hash.
-  const Selection* selection = nullptr;
+  const SelectionFacts* selection = nullptr;
   // The options that can change an answer, canonical JSON; nullopt: the plugin is not here.
   std::function<std::optional<std::string>(const ModelEntry&)> answer_changing_options;
   std::string run_id;

@@ -38,32 +38,39 @@ std::string request_line(const ArmSpec& arm, const std::string& model, const Ite
 }
 
 std::vector<RequestRow> request_rows(const ArmSpec& arm, const std::string& model,
-                                     const std::vector<Item>& items) {
+                                     const Item& item) {
   std::vector<RequestRow> rows;
-  rows.reserve(items.size() * static_cast<std::size_t>(arm.decoding.samples_per_item));
-  for (const Item& item : items) {
-    for (int sample = 0; sample < arm.decoding.samples_per_item; ++sample) {
-      RequestRow row;
-      row.item_key = item_key(item);
-      row.sample_index = sample;
-      row.type = item.type;
-      row.seed = request_seed(arm.decoding.seed, row.item_key, sample, arm.salt);
-      // The content is the line without its id, so the id can hash it. Arm, item and sample enter
-      // too: two samples at temperature 0 have one content and are still two requests.
-      row.content_sha256 = sha256_hex(request_line(arm, model, item, "", row.seed));
-      row.request_id = content_id(FieldHash()
-                                      .add(arm.arm_id)
-                                      .add(row.item_key)
-                                      .add(std::int64_t{sample})
-                                      .add(row.content_sha256)
-                                      .bytes());
-      row.custom_id = row.item_key + "|" + std::string(to_string(arm.condition)) + "|" +
-                      format_number(arm.decoding.temperature) + "|" + std::to_string(sample) + "|" +
-                      std::string(to_string(item.type));
-      rows.push_back(std::move(row));
-    }
+  for (int sample = 0; sample < arm.decoding.samples_per_item; ++sample) {
+    RequestRow row;
+    row.item_key = item_key(item);
+    row.sample_index = sample;
+    row.type = item.type;
+    row.seed = request_seed(arm.decoding.seed, row.item_key, sample, arm.salt);
+    // The content is the line without its id, so the id can hash it. Arm, item and sample enter
+    // too: two samples at temperature 0 have one content and are still two requests.
+    row.content_sha256 = sha256_hex(request_line(arm, model, item, "", row.seed));
+    row.request_id = content_id(FieldHash()
+                                    .add(arm.arm_id)
+                                    .add(row.item_key)
+                                    .add(std::int64_t{sample})
+                                    .add(row.content_sha256)
+                                    .bytes());
+    row.custom_id = row.item_key + "|" + std::string(to_string(arm.condition)) + "|" +
+                    format_number(arm.decoding.temperature) + "|" + std::to_string(sample) + "|" +
+                    std::string(to_string(item.type));
+    rows.push_back(std::move(row));
   }
   return rows;
+}
+
+Status for_each_request_row(const ArmSpec& arm, const std::string& model, const ItemSource& items,
+                            const std::function<Status(const RequestRow&)>& visit) {
+  return items.for_each([&](std::int64_t, const Item& item) -> Status {
+    for (const RequestRow& row : request_rows(arm, model, item)) {
+      if (Status visited = visit(row); !visited) return visited;
+    }
+    return ok;
+  });
 }
 
 Result<RequestFile> write_request_file(const std::filesystem::path& path, const ArmSpec& arm,

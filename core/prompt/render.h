@@ -4,9 +4,9 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -26,9 +26,13 @@ std::string user_turn(const TaskInstructions& instructions, const Item& item);
 std::string request_line(const ArmSpec& arm, const std::string& model, const Item& item,
                          const std::string& request_id, std::uint32_t seed);
 
-// The rows of an arm in item order, samples innermost; every item gives its rows.
+// The rows of one item, by sample.
 std::vector<RequestRow> request_rows(const ArmSpec& arm, const std::string& model,
-                                     const std::vector<Item>& items);
+                                     const Item& item);
+// The rows of an arm in item order, samples innermost; every item gives its rows. Ends at the
+// first error of `visit`.
+Status for_each_request_row(const ArmSpec& arm, const std::string& model, const ItemSource& items,
+                            const std::function<Status(const RequestRow&)>& visit);
 
 struct RequestFile {
   std::filesystem::path path;

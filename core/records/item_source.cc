@@ -22,4 +22,14 @@ Result<std::optional<Item>> ItemList::find(const std::string& item_key) const {
   return std::optional<Item>(items_[found->second]);
 }
 
+Result<std::vector<Item>> all_items(const ItemSource& source) {
+  std::vector<Item> out;
+  Status read = source.for_each([&](std::int64_t, const Item& item) -> Status {
+    out.push_back(item);
+    return ok;
+  });
+  if (!read) return std::move(read).error();
+  return out;
+}
+
 }  // namespace promptsweep

@@ -40,4 +40,7 @@ class ItemList final : public ItemSource {
   std::unordered_map<std::string, std::size_t> position_of_key_;
 };
 
+// All of them in memory: for few items only.
+Result<std::vector<Item>> all_items(const ItemSource& source);
+
 }  // namespace promptsweep

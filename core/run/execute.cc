@@ -147,13 +147,9 @@ Status build_arm(RunStore& run, const ArmSpec& arm, const EngineSpec& engine,
                  const ItemSource& items) {
   Result<std::unique_ptr<ArmStore>> store = run.open_arm(arm);
   if (!store) return std::move(store).error();
-  std::vector<Item> all;
-  Status read = items.for_each([&](std::int64_t, const Item& item) -> Status {
-    all.push_back(item);
-    return ok;
+  Status made = (*store)->initialise(arm, [&](const ArmStore::TakeRequest& take) {
+    return for_each_request_row(arm, engine.model, items, take);
   });
-  if (!read) return read;
-  Status made = (*store)->initialise(arm, request_rows(arm, engine.model, all));
   if (!made) return std::move(made).error().in("arm " + arm.arm_id);
   return ok;
 }

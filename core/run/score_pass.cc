@@ -2,7 +2,6 @@
 #include "run/score_pass.h"
 
 #include "base/digest.h"
-#include "prompt/render.h"
 #include "records/decoding.h"
 #include "store/arm_store.h"
 
@@ -24,17 +23,14 @@ std::string input_hash(const ArmSpec& arm, const ArmProgress& progress, const Sc
 
 Status score_arm(ArmStore& store, const ItemSource& items, const ScoringRules& rules,
                  const std::string& hash) {
-  std::vector<std::pair<std::string, Score>> scores;
-  Status visited = store.for_each_accepted([&](const ArmStore::AcceptedResult& row) -> Status {
-    if (row.result.outcome != Outcome::ok) return ok;
-    const Result<std::optional<Item>> item = items.find(row.request.item_key);
-    if (!item) return item.error();
-    if (!*item) return Error{Code::data, "no such item: " + row.request.item_key};
-    scores.emplace_back(row.request.request_id, score_answer(**item, row.result.text, rules));
-    return ok;
-  });
-  if (!visited) return visited;
-  return store.put_scores(hash, scores);
+  return store.score_all(
+      hash, [&](const ArmStore::AcceptedResult& row) -> Result<std::optional<Score>> {
+        if (row.result.outcome != Outcome::ok) return std::optional<Score>();
+        const Result<std::optional<Item>> item = items.find(row.request.item_key);
+        if (!item) return item.error();
+        if (!*item) return Error{Code::data, "no such item: " + row.request.item_key};
+        return std::optional<Score>(score_answer(**item, row.result.text, rules));
+      });
 }
 
 }  // namespace
@@ -60,9 +56,9 @@ Status score_arms(RunStore& run, const RunPlan& plan, const ScoringRules& rules,
     Result<std::unique_ptr<ArmStore>> store = run.open_arm(arm);
     if (!store) return std::move(store).error();
     // What the arm was planned with: an edit of the data since then made other arms.
-    Result<std::vector<Item>> items = run.items_of(arm.arm_id);
-    if (!items) return std::move(items).error();
-    if (Status scored = score_arm(**store, ItemList(*std::move(items)), rules, hash); !scored) {
+    const Result<std::unique_ptr<ItemSource>> items = run.items_of(arm.arm_id);
+    if (!items) return items.error();
+    if (Status scored = score_arm(**store, **items, rules, hash); !scored) {
       return std::move(scored).error().in("arm " + arm.arm_id);
     }
   }

@@ -65,6 +65,16 @@ PairedTable paired_table(std::span<const std::optional<double>> control,
   return out;
 }
 
+PairedTable paired_table(std::span<const double> control, std::span<const double> treatment) {
+  assert(control.size() == treatment.size());
+  PairedTable out;
+  for (std::size_t i = 0; i < control.size(); ++i) {
+    const bool in_control = control[i] >= 0.5, in_treatment = treatment[i] >= 0.5;
+    ++(in_control ? (in_treatment ? out.a : out.c) : (in_treatment ? out.b : out.d));
+  }
+  return out;
+}
+
 McNemar mcnemar(std::int64_t b_count, std::int64_t c_count, double conf_level) {
   const auto b = static_cast<double>(b_count), c = static_cast<double>(c_count);
   const double n = b + c;

@@ -22,6 +22,9 @@ struct PairedTable {
 PairedTable paired_table(std::span<const std::optional<double>> control,
                          std::span<const std::optional<double>> treatment);
 
+// The same of pairs that are all complete.
+PairedTable paired_table(std::span<const double> control, std::span<const double> treatment);
+
 struct McNemar {
   std::int64_t n_discordant = 0;
   double p_exact = 1;     // two-sided binomial: min(1, 2 P(X <= min(b, c)))

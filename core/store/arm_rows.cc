@@ -41,9 +41,9 @@ const char* const accepted_columns =
     "q.position, r.attempt, r.outcome, r.finish_reason, r.error, r.model, r.prompt_tokens, "
     "r.prompt_tokens_evaluated, r.completion_tokens, r.remote_id, r.seed_honoured, r.latency_ms, "
     "r.finished_unix_us, r.attempts, r.cached, r.job_id, r.timings_json, r.text, "
-    "s.request_id, s.em, s.f1, s.abstained, s.false_answer, s.unsupported "
-    "FROM requests q JOIN results r ON r.request_id = q.request_id "
-    "LEFT JOIN scores s ON s.request_id = q.request_id";
+    "s.request_id, s.em, s.f1, s.abstained, s.false_answer, s.unsupported";
+
+bool has_result(const Statement& row, int first) { return !row.is_null(first + 7); }
 
 Status read_accepted(const Statement& row, int first, ArmStore::AcceptedResult& out) {
   out.request = request_from(row, first);

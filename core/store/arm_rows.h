@@ -19,8 +19,17 @@ inline constexpr char request_columns[] =
     "q.position";
 RequestRow request_from(const Statement& row, int first);
 
-// With the tables they come from, as read_accepted reads them.
+// Of requests q, results r and scores s, as read_accepted reads them; then the tables, where every
+// request has its row (`of_requests`) or those with an accepted result only.
 extern const char* const accepted_columns;
+inline constexpr char of_results[] =
+    " FROM requests q JOIN results r ON r.request_id = q.request_id "
+    "LEFT JOIN scores s ON s.request_id = q.request_id";
+inline constexpr char of_requests[] =
+    " FROM requests q LEFT JOIN results r ON r.request_id = q.request_id "
+    "LEFT JOIN scores s ON s.request_id = q.request_id";
+// Whether the row of `of_requests` has a result.
+bool has_result(const Statement& row, int first);
 Status read_accepted(const Statement& row, int first, ArmStore::AcceptedResult& out);
 
 inline constexpr char job_columns[] =

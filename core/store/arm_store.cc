@@ -3,8 +3,9 @@
 
 #include <exception>
 #include <mutex>
-#include <unordered_map>
+#include <utility>
 
+#include "base/digest.h"
 #include "store/arm_rows.h"
 #include "store/arm_schema.h"
 #include "store/database.h"
@@ -27,11 +28,14 @@ class SqliteArmStore final : public ArmStore {
   // Reads which ids exist and which are accepted: what put_result decides by.
   Status load_index();
 
-  Status initialise(const ArmSpec& arm, const std::vector<RequestRow>& rows) override;
+  using ArmStore::initialise;
+  Status initialise(const ArmSpec& arm, const ProduceRequests& produce) override;
   Result<ArmSpec> arm() override;
   Result<std::string> engine_identity() override;
   Status record_engine_identity(const std::string& identity_json) override;
   Result<ArmProgress> progress() override;
+  Status for_each_request(
+      const std::function<Status(std::int64_t, const RequestRow&)>& visit) override;
   Result<std::vector<RequestRow>> requests() override;
   Result<std::vector<RequestRow>> pending() override;
   Result<std::vector<RequestState>> request_states() override;
@@ -49,31 +53,37 @@ class SqliteArmStore final : public ArmStore {
   Status flush() override { return group_commit_.flush(); }
   Result<std::int64_t> duplicates_dropped() override;
   Result<int> attempts_of(const std::string& request_id) override;
+  Status read_page(std::int64_t first, std::int64_t count,
+                   std::vector<StoredRequest>& out) override;
   Status for_each_accepted(const std::function<Status(const AcceptedResult&)>& visit) override;
   Result<std::optional<AcceptedResult>> accepted(const std::string& request_id) override;
 
   Result<std::string> scores_input_hash() override;
   Status put_scores(const std::string& input_hash,
                     const std::vector<std::pair<std::string, Score>>& by_request_id) override;
+  Status score_all(
+      const std::string& input_hash,
+      const std::function<Result<std::optional<Score>>(const AcceptedResult&)>& score_of) override;
   Status verify() override;
 
  private:
   Status commit_group(const std::vector<BufferedResult>& group);
   Status check_writable() const;
-  Status check_same(const ArmSpec& arm, const std::vector<RequestRow>& rows) const;
-  Status insert_requests(const std::vector<RequestRow>& rows) const;
+  Status check_same(const ArmSpec& arm, const ProduceRequests& produce) const;
+  Status check_each(const ProduceRequests& produce) const;
+  Result<std::string> insert_requests(const ProduceRequests& produce) const;
   Status change_one_job(const std::string& job_id, Status changed) const;
   Result<std::string> meta(const char* key) const;
   Status set_meta(const char* key, const std::string& value) const;
   Result<std::vector<RequestRow>> select_requests(const char* condition) const;
   Status read_row(const Statement& row, int first, AcceptedResult& out) const;
 
-  std::mutex database_mutex_;  // guards the next two
+  std::mutex database_mutex_;  // guards the next three
   const Database database_;
-  std::optional<Statement> select_accepted_;  // exports ask for every row
-  std::mutex index_mutex_;                    // guards accepted_; taken alone
-  RequestIndex accepted_;                     // every id: has a final result been taken?
-  GroupCommit group_commit_;                  // last: its thread uses the members above
+  std::optional<Statement> select_accepted_, select_page_;  // exports ask for every row
+  std::mutex index_mutex_;                                  // guards accepted_; taken alone
+  RequestIndex accepted_;     // every id: has a final result been taken?
+  GroupCommit group_commit_;  // last: its thread uses the members above
 };
 
 Status SqliteArmStore::check_writable() const {
@@ -93,85 +103,122 @@ Status SqliteArmStore::set_meta(const char* key, const std::string& value) const
 }
 
 Status SqliteArmStore::load_index() {
-  RequestIndex index;
-  Status read = database_.for_each_row(
-      "SELECT request_id, EXISTS(SELECT 1 FROM results WHERE results.request_id = "
-      "requests.request_id) FROM requests",
-      [&](const Statement& row) -> Status {
-        index.add(row.text(0), row.integer(1) != 0);
-        return ok;
-      });
-  if (!read) return read;
+  Result<RequestIndex> index = RequestIndex::build([&](const RequestIndex::Take& take) {
+    return database_.for_each_row(
+        "SELECT request_id, EXISTS(SELECT 1 FROM results WHERE results.request_id = "
+        "requests.request_id) FROM requests",
+        [&](const Statement& row) -> Status {
+          take(row.text(0), row.integer(1) != 0);
+          return ok;
+        });
+  });
+  if (!index) return std::move(index).error();
   const std::lock_guard lock(index_mutex_);
-  accepted_ = std::move(index);
+  accepted_ = std::move(index).value();
   return ok;
 }
 
 // --- the arm
 
-Status SqliteArmStore::check_same(const ArmSpec& arm, const std::vector<RequestRow>& rows) const {
+// What names the rows of an arm: their ids in order.
+class RequestsHash {
+ public:
+  void add(const RequestRow& row) { hash_.update(FieldHash().add(row.request_id).bytes()); }
+  std::string hex() { return hash_.hex(); }
+
+ private:
+  Sha256 hash_;
+};
+
+Status SqliteArmStore::check_same(const ArmSpec& arm, const ProduceRequests& produce) const {
   const std::string name = database_.path().string();
   const Result<std::string> recorded = meta("arm_id");
   if (!recorded) return recorded.error();
   if (*recorded != arm.arm_id) {
     return Error{Code::state, name + ": holds arm " + *recorded + ", not " + arm.arm_id};
   }
-  const Result<std::vector<RequestRow>> known = select_requests("");
+  const Result<std::string> known = meta("requests_sha256");
   if (!known) return known.error();
-  std::unordered_map<std::string, bool> expected;
-  for (const RequestRow& row : *known) expected.emplace(row.request_id, false);
-  for (const RequestRow& row : rows) {
-    const auto found = expected.find(row.request_id);
-    if (found == expected.end() || std::exchange(found->second, true)) {
+  RequestsHash hash;
+  Status produced = produce([&](const RequestRow& row) -> Status {
+    hash.add(row);
+    return ok;
+  });
+  if (!produced) return produced;
+  return hash.hex() == *known ? Status(ok) : check_each(produce);
+}
+
+// The rows differ, or only their order does.
+Status SqliteArmStore::check_each(const ProduceRequests& produce) const {
+  const std::string name = database_.path().string();
+  const Result<std::int64_t> expected = database_.integer_of("SELECT COUNT(*) FROM requests");
+  if (!expected) return expected.error();
+  Result<Statement> place =
+      database_.prepare("SELECT position FROM requests WHERE request_id = ?1");
+  if (!place) return std::move(place).error();
+  std::vector<bool> seen(static_cast<std::size_t>(*expected));
+  std::int64_t count = 0;
+  Status checked = produce([&](const RequestRow& row) -> Status {
+    ++count;
+    const Result<bool> found = place->bind(row.request_id).step();
+    if (!found) return found.error();
+    const auto position = *found ? static_cast<std::size_t>(place->integer(0)) : seen.size();
+    place->reset();
+    if (position >= seen.size() || seen[position]) {
       return Error{Code::state, name + ": request " + row.custom_id + " (" + row.request_id +
                                     ") is not among the arm's recorded requests"};
     }
-  }
-  if (rows.size() != expected.size()) {
-    return Error{Code::state, name + ": the arm has " + std::to_string(expected.size()) +
-                                  " recorded requests, the plan " + std::to_string(rows.size())};
+    seen[position] = true;
+    return ok;
+  });
+  if (!checked) return checked;
+  if (count != *expected) {
+    return Error{Code::state, name + ": the arm has " + std::to_string(*expected) +
+                                  " recorded requests, the plan " + std::to_string(count)};
   }
   return ok;
 }
 
-Status SqliteArmStore::insert_requests(const std::vector<RequestRow>& rows) const {
+Result<std::string> SqliteArmStore::insert_requests(const ProduceRequests& produce) const {
   Result<Statement> insert = database_.prepare("INSERT INTO requests VALUES(?,?,?,?,?,?,?,?)");
   if (!insert) return std::move(insert).error();
   std::int64_t position = 0;
-  for (const RequestRow& row : rows) {
+  RequestsHash hash;
+  Status produced = produce([&](const RequestRow& row) -> Status {
+    hash.add(row);
     Status done =
         insert
             ->bind(position++, row.request_id, row.custom_id, row.item_key, row.sample_index,
                    to_string(row.type), std::int64_t{row.seed}, row.content_sha256)
             .run();
     if (!done) return std::move(done).error().in("request " + row.custom_id);
-  }
-  return ok;
+    return ok;
+  });
+  if (!produced) return std::move(produced).error();
+  return hash.hex();
 }
 
-Status SqliteArmStore::initialise(const ArmSpec& arm, const std::vector<RequestRow>& rows) {
+Status SqliteArmStore::initialise(const ArmSpec& arm, const ProduceRequests& produce) {
   if (Status writable = check_writable(); !writable) return writable;
-  {
-    const std::lock_guard lock(database_mutex_);
-    const Result<std::string> recorded = meta("arm_id");
-    if (!recorded) return recorded.error();
-    if (!recorded->empty()) return check_same(arm, rows);
-    std::string document;
-    try {
-      document = to_json(arm);
-    } catch (const std::exception& failed) {  // text that is no UTF-8
-      return Error{Code::data, "arm " + arm.arm_id + ": " + failed.what()};
-    }
-    Status done = database_.transaction([&]() -> Status {
-      if (Status set = set_meta("arm_id", arm.arm_id); !set) return set;
-      if (Status set = set_meta("arm", document); !set) return set;
-      return insert_requests(rows);
-    });
-    if (!done) return done;
+  const std::lock_guard lock(database_mutex_);
+  const Result<std::string> recorded = meta("arm_id");
+  if (!recorded) return recorded.error();
+  if (!recorded->empty()) return check_same(arm, produce);
+  std::string document;
+  try {
+    document = to_json(arm);
+  } catch (const std::exception& failed) {  // text that is no UTF-8
+    return Error{Code::data, "arm " + arm.arm_id + ": " + failed.what()};
   }
-  const std::lock_guard lock(index_mutex_);
-  for (const RequestRow& row : rows) accepted_.add(row.request_id, false);
-  return ok;
+  Status done = database_.transaction([&]() -> Status {
+    if (Status set = set_meta("arm_id", arm.arm_id); !set) return set;
+    if (Status set = set_meta("arm", document); !set) return set;
+    const Result<std::string> hash = insert_requests(produce);
+    if (!hash) return hash.error();
+    return set_meta("requests_sha256", *hash);
+  });
+  if (!done) return done;
+  return load_index();
 }
 
 Result<ArmSpec> SqliteArmStore::arm() {
@@ -223,6 +270,31 @@ Result<std::vector<RequestRow>> SqliteArmStore::select_requests(const char* cond
                                        });
   if (!read) return std::move(read).error();
   return out;
+}
+
+Status SqliteArmStore::for_each_request(
+    const std::function<Status(std::int64_t, const RequestRow&)>& visit) {
+  const std::string select = std::string("SELECT q.position, ") + request_columns +
+                             " FROM requests q WHERE q.position >= ?1 ORDER BY q.position LIMIT ?2";
+  std::int64_t next = 0;
+  while (true) {
+    std::vector<RequestRow> page;
+    {
+      const std::lock_guard lock(database_mutex_);
+      Status read = database_.for_each_row(
+          select,
+          [&](const Statement& row) -> Status {
+            page.push_back(request_from(row, 1));
+            return ok;
+          },
+          next, page_rows);
+      if (!read) return read;
+    }
+    if (page.empty()) return ok;
+    for (const RequestRow& row : page) {
+      if (Status visited = visit(next++, row); !visited) return visited;
+    }
+  }
 }
 
 Result<std::vector<RequestRow>> SqliteArmStore::requests() {
@@ -367,12 +439,14 @@ Status SqliteArmStore::put_result(const ResultRow& row) {
   BufferedResult result{row, Disposition::transient};
   {
     const std::lock_guard lock(index_mutex_);
-    if (!accepted_.contains(row.request_id)) {
+    const RequestIndex::State known = accepted_.state(row.request_id);
+    if (known == RequestIndex::State::unknown) {
       return Error{Code::data, database_.path().string() + ": a result for the unknown request " +
                                    row.request_id};
     }
     if (is_final(row.outcome)) {
-      const bool again = accepted_.exchange_accepted(row.request_id, true).value_or(true);
+      const bool again = known == RequestIndex::State::accepted;
+      if (!again) accepted_.set(row.request_id, true);
       result.disposition = again ? Disposition::duplicate : Disposition::accepted;
     }
   }
@@ -380,7 +454,7 @@ Status SqliteArmStore::put_result(const ResultRow& row) {
   Status put = group_commit_.put(std::move(result));
   if (!put && first) {
     const std::lock_guard lock(index_mutex_);
-    accepted_.exchange_accepted(row.request_id, false);
+    accepted_.set(row.request_id, false);
   }
   return put;
 }
@@ -411,10 +485,35 @@ Status SqliteArmStore::read_row(const Statement& row, int first, AcceptedResult&
   return read;
 }
 
+Status SqliteArmStore::read_page(std::int64_t first, std::int64_t count,
+                                 std::vector<StoredRequest>& out) {
+  if (Status flushed = flush(); !flushed) return flushed;
+  const std::lock_guard lock(database_mutex_);
+  if (!select_page_) {
+    Result<Statement> prepared =
+        database_.prepare(std::string("SELECT ") + accepted_columns + of_requests +
+                          " WHERE q.position >= ?1 ORDER BY q.position LIMIT ?2");
+    if (!prepared) return std::move(prepared).error();
+    select_page_ = std::move(prepared).value();
+  }
+  select_page_->bind(first, count);
+  Status read = ok;
+  while (read) {
+    const Result<bool> row = select_page_->step();
+    if (!row) read = row.error();
+    if (!row || !*row) break;
+    StoredRequest& stored = out.emplace_back();
+    stored.request = request_from(*select_page_, 0);
+    if (has_result(*select_page_, 0)) read = read_row(*select_page_, 0, stored.accepted.emplace());
+  }
+  select_page_->reset();  // ends its read transaction
+  return read;
+}
+
 Status SqliteArmStore::for_each_accepted(
     const std::function<Status(const AcceptedResult&)>& visit) {
   if (Status flushed = flush(); !flushed) return flushed;
-  const std::string select = std::string("SELECT q.position, ") + accepted_columns +
+  const std::string select = std::string("SELECT q.position, ") + accepted_columns + of_results +
                              " WHERE q.position > ?1 ORDER BY q.position LIMIT ?2";
   std::int64_t last = -1;
   while (true) {
@@ -442,8 +541,8 @@ Result<std::optional<ArmStore::AcceptedResult>> SqliteArmStore::accepted(
   if (Status flushed = flush(); !flushed) return std::move(flushed).error();
   const std::lock_guard lock(database_mutex_);
   if (!select_accepted_) {
-    Result<Statement> prepared =
-        database_.prepare(std::string("SELECT ") + accepted_columns + " WHERE q.request_id = ?1");
+    Result<Statement> prepared = database_.prepare(std::string("SELECT ") + accepted_columns +
+                                                   of_results + " WHERE q.request_id = ?1");
     if (!prepared) return std::move(prepared).error();
     select_accepted_ = std::move(prepared).value();
   }
@@ -479,6 +578,36 @@ Status SqliteArmStore::put_scores(const std::string& input_hash,
   });
 }
 
+Status SqliteArmStore::score_all(
+    const std::string& input_hash,
+    const std::function<Result<std::optional<Score>>(const AcceptedResult&)>& score_of) {
+  if (Status writable = check_writable(); !writable) return writable;
+  if (Status flushed = flush(); !flushed) return flushed;
+  const std::lock_guard lock(database_mutex_);
+  const std::string select =
+      std::string("SELECT ") + accepted_columns + of_requests + " ORDER BY q.position";
+  return database_.transaction([&]() -> Status {
+    if (Status cleared = database_.execute("DELETE FROM scores"); !cleared) return cleared;
+    if (Status set = set_meta("scores_input_hash", input_hash); !set) return set;
+    Result<Statement> insert =
+        database_.prepare("INSERT INTO scores VALUES(?1, ?2, ?3, ?4, ?5, ?6)");
+    if (!insert) return std::move(insert).error();
+    return database_.for_each_row(select, [&](const Statement& row) -> Status {
+      if (!has_result(row, 0)) return ok;
+      AcceptedResult accepted;
+      if (Status read = read_row(row, 0, accepted); !read) return read;
+      const Result<std::optional<Score>> score = score_of(accepted);
+      if (!score) return score.error();
+      if (!*score) return ok;
+      const Score& s = **score;
+      return insert
+          ->bind(accepted.request.request_id, s.em, s.f1, s.abstained, s.false_answer,
+                 s.unsupported)
+          .run();
+    });
+  });
+}
+
 Status SqliteArmStore::verify() {
   if (Status flushed = flush(); !flushed) return flushed;
   const std::lock_guard lock(database_mutex_);
@@ -497,6 +626,15 @@ Result<std::unique_ptr<ArmStore>> open_store(const std::filesystem::path& path, 
 }
 
 }  // namespace
+
+Status ArmStore::initialise(const ArmSpec& arm, const std::vector<RequestRow>& rows) {
+  return initialise(arm, [&](const TakeRequest& take) -> Status {
+    for (const RequestRow& row : rows) {
+      if (Status taken = take(row); !taken) return taken;
+    }
+    return ok;
+  });
+}
 
 Result<std::unique_ptr<ArmStore>> ArmStore::open(const std::filesystem::path& path) {
   return open_store(path, Access::read_write);

@@ -61,7 +61,12 @@ class ArmStore {
 
   // Writes the arm's spec and expected requests in one transaction; a store that already has them
   // must hold the same arm_id and the same request ids (else Code::state).
-  virtual Status initialise(const ArmSpec& arm, const std::vector<RequestRow>& rows) = 0;
+  // `produce` gives the rows in item order, the same ones whenever it is called (at most twice); it
+  // ends at the first error of what it is given.
+  using TakeRequest = std::function<Status(const RequestRow&)>;
+  using ProduceRequests = std::function<Status(const TakeRequest&)>;
+  virtual Status initialise(const ArmSpec& arm, const ProduceRequests& produce) = 0;
+  Status initialise(const ArmSpec& arm, const std::vector<RequestRow>& rows);  // few rows
   virtual Result<ArmSpec> arm() = 0;
 
   // The engine identity recorded with the first result; empty before. A second, different identity
@@ -71,6 +76,9 @@ class ArmStore {
 
   // Counts durable rows only; results still in the buffer are not there yet.
   virtual Result<ArmProgress> progress() = 0;
+  // In item order; position from 0, without gaps.
+  virtual Status for_each_request(
+      const std::function<Status(std::int64_t position, const RequestRow&)>& visit) = 0;
   virtual Result<std::vector<RequestRow>> requests() = 0;  // all, in item order
   // Requests without an accepted result that are in no job that is not terminal, in item order.
   // Flushes first.
@@ -121,6 +129,13 @@ class ArmStore {
     int attempt = 0;  // which of the request's results this was, from 1
     std::optional<Score> score;
   };
+  struct StoredRequest {
+    RequestRow request;
+    std::optional<AcceptedResult> accepted;
+  };
+  // The requests at `first`, `first` + 1, ... up to `count` of them, appended to `out`.
+  virtual Status read_page(std::int64_t first, std::int64_t count,
+                           std::vector<StoredRequest>& out) = 0;
   // In item order. `visit` may call the store; what is accepted meanwhile may be seen or not.
   virtual Status for_each_accepted(const std::function<Status(const AcceptedResult&)>& visit) = 0;
   virtual Result<std::optional<AcceptedResult>> accepted(const std::string& request_id) = 0;
@@ -131,6 +146,12 @@ class ArmStore {
   virtual Result<std::string> scores_input_hash() = 0;  // empty: none yet
   virtual Status put_scores(const std::string& input_hash,
                             const std::vector<std::pair<std::string, Score>>& by_request_id) = 0;
+
+  // Replaces all scores in one transaction by what `score_of` says of each accepted result, in item
+  // order (nullopt: it has none). `score_of` must not call the store.
+  virtual Status score_all(
+      const std::string& input_hash,
+      const std::function<Result<std::optional<Score>>(const AcceptedResult&)>& score_of) = 0;
 
   // Reads the whole file: SQLite's integrity checks and the store's own rules. Code::data names
   // what is wrong.

@@ -21,7 +21,8 @@ Error sqlite_error(sqlite3* handle, const std::string& path) {
   std::string text = path + ": " + sqlite3_errmsg(handle);
   switch (primary) {
     case SQLITE_FULL:
-      return {Code::resource, path + ": no space is left on the disk; free some, then run the same command again"};
+      return {Code::resource,
+              path + ": no space is left on the disk; free some, then run the same command again"};
     case SQLITE_NOMEM:
       return {Code::resource, std::move(text)};
     case SQLITE_IOERR: {

@@ -4,21 +4,19 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <map>
-#include <set>
+#include <optional>
 #include <tuple>
 #include <utility>
 
 #include "base/digest.h"
 #include "base/env.h"
+#include "base/flat_index.h"
+#include "store/arm_pages.h"
 #include "store/csv.h"
 #include "store/run_store.h"
 
 namespace promptsweep {
 namespace {
-
-// An item is known by its key within a task type: one data set may serve both.
-using ItemId = std::pair<std::string, TaskType>;
 
 struct Writer {
   AtomicFile file;
@@ -55,29 +53,38 @@ std::string three_decimals(const std::optional<double>& value) {
 
 // One expected request with its place among the rows.
 struct PlacedRequest {
-  std::size_t item_rank;
-  std::size_t arm;  // index into the arms in row order
-  RequestRow request;
+  std::uint32_t item_rank;
+  std::uint32_t arm;  // index into the arms in row order
+  std::uint32_t sample;
+  std::uint32_t position;  // in its arm
 
-  auto key() const { return std::tie(item_rank, arm, request.sample_index); }
+  auto key() const { return std::tie(item_rank, arm, sample, position); }
 };
+
+// An item is known by its key within a task type: one data set may serve both.
+std::string item_text(const RequestRow& row) {
+  return std::string(to_string(row.type)) + row.item_key;
+}
 
 // All arms of a trial have the same items; where one has more, they follow in its order.
 Result<std::vector<PlacedRequest>> place_requests(const std::vector<TrialArm>& arms) {
-  std::map<ItemId, std::size_t> ranks;
+  // Ranks decide an order only, so two keys of one hash would do no more than stand together.
+  FlatIndex ranks;
+  std::uint32_t next_rank = 0;
   std::vector<PlacedRequest> out;
-  for (std::size_t arm = 0; arm < arms.size(); ++arm) {
-    Result<std::vector<RequestRow>> rows = arms[arm].store->requests();
-    if (!rows) return std::move(rows).error();
-    for (RequestRow& row : *rows) {
-      const std::size_t rank =
-          ranks.emplace(ItemId{row.item_key, row.type}, ranks.size()).first->second;
-      out.push_back({rank, arm, std::move(row)});
-    }
+  for (std::uint32_t arm = 0; arm < arms.size(); ++arm) {
+    Status read = arms[arm].store->for_each_request(
+        [&](std::int64_t position, const RequestRow& row) -> Status {
+          const auto known = ranks.insert(FlatIndex::hash_of(item_text(row)), next_rank);
+          out.push_back({known ? *known : next_rank++, arm,
+                         static_cast<std::uint32_t>(row.sample_index),
+                         static_cast<std::uint32_t>(position)});
+          return ok;
+        });
+    if (!read) return std::move(read).error();
   }
-  std::stable_sort(out.begin(), out.end(), [](const PlacedRequest& a, const PlacedRequest& b) {
-    return a.key() < b.key();
-  });
+  std::sort(out.begin(), out.end(),
+            [](const PlacedRequest& a, const PlacedRequest& b) { return a.key() < b.key(); });
   return out;
 }
 
@@ -124,13 +131,11 @@ Score wrong_answer(const Item& item) {
   return score;
 }
 
-ItemId id_of(const Item& item) { return {item_key(item), item.type}; }
-
-std::vector<std::string> score_row(const TrialArm& arm, const ItemId& id, const ItemScore* score) {
-  const ItemScore none;
-  const ItemScore& s = score != nullptr ? *score : none;
+std::vector<std::string> score_row(const TrialArm& arm, const Item& item,
+                                   const std::optional<ItemScore>& score) {
+  const ItemScore s = score.value_or(ItemScore());
   const auto measured = [&](double value) {
-    return score != nullptr ? csv_number(std::optional<double>(value)) : std::string();
+    return score ? csv_number(std::optional<double>(value)) : std::string();
   };
   return {measured(s.abstain_rate),
           csv_number(s.abstain_rate_std),
@@ -141,32 +146,62 @@ std::vector<std::string> score_row(const TrialArm& arm, const ItemId& id, const 
           csv_number(s.f1_std),
           csv_number(s.false_answer_rate),
           csv_number(s.false_answer_rate_std),
-          id.first,
+          item_key(item),
           format_number(arm.temperature),
-          std::string(to_string(id.second)),
+          std::string(to_string(item.type)),
           csv_number(s.unsupported_rate),
           csv_number(s.unsupported_rate_std)};
 }
 
-struct ArmScores {
-  std::set<ItemId> expected;
-  std::map<ItemId, ItemScore> scored;
-};
+// An arm beside the list of items: what it has of each in turn.
+class ItemWalk {
+ public:
+  explicit ItemWalk(ArmStore& store) : pages_(store) {}
 
-Result<ArmScores> read_arm_scores(ArmStore& store, const std::vector<Item>& items,
-                                  bool behaviour_counts_as_wrong) {
-  ArmScores out;
-  const Result<std::vector<RequestRow>> requests = store.requests();
-  if (!requests) return requests.error();
-  for (const RequestRow& row : *requests) out.expected.emplace(row.item_key, row.type);
-  Result<std::vector<ItemScore>> scores = item_scores(store, items, behaviour_counts_as_wrong);
-  if (!scores) return std::move(scores).error();
-  for (ItemScore& score : *scores) {
-    ItemId id{score.item_key, score.type};
-    out.scored.emplace(std::move(id), std::move(score));
+  // False: the arm does not ask this item, or asks it later.
+  Result<bool> take(const Item& item, const std::string& key, ItemResults& out) {
+    out = {};
+    while (true) {
+      const Result<const ArmStore::StoredRequest*> next = pages_.at(position_);
+      if (!next) return next.error();
+      if (*next == nullptr) break;
+      const RequestRow& request = (*next)->request;
+      if (request.type != item.type || request.item_key != key) break;
+      out.samples.push_back(**next);
+      ++position_;
+    }
+    if (out.samples.empty()) return false;
+    for (const ArmStore::StoredRequest& sample : out.samples) {
+      if (!sample.accepted || is_missing_data(sample.accepted->result.outcome)) continue;
+      if (is_behaviour(sample.accepted->result.outcome)) {
+        out.as_wrong.push_back(wrong_answer(item));
+      } else if (sample.accepted->score) {
+        out.excluding.push_back(*sample.accepted->score);
+        out.as_wrong.push_back(*sample.accepted->score);
+      } else {
+        ++unscored_;
+      }
+    }
+    return true;
   }
-  return out;
-}
+
+  // After the last item.
+  Status end() {
+    const Result<const ArmStore::StoredRequest*> next = pages_.at(position_);
+    if (!next) return next.error();
+    if (*next != nullptr) {
+      return Error{Code::data, "the arm asks " + (*next)->request.custom_id +
+                                   ", which is not among the run's items in their order"};
+    }
+    if (unscored_ == 0) return ok;
+    return Error{Code::state, std::to_string(unscored_) + " answers of the arm have no score yet"};
+  }
+
+ private:
+  ArmPages pages_;
+  std::int64_t position_ = 0;
+  std::int64_t unscored_ = 0;
+};
 
 }  // namespace
 
@@ -181,77 +216,61 @@ Result<std::string> export_predictions(const std::filesystem::path& path,
       {"custom_id", "dataset", "item_id", "condition", "temp", "sample_index", "type", "request_id",
        "finish_reason", "response_text", "prompt_tokens", "completion_tokens", "total_tokens",
        "status", "attempt", "cached", "latency_ms", "request_key"});
+  std::vector<ArmPages> pages;
+  for (const TrialArm& arm : arms) pages.emplace_back(*arm.store);
   for (const PlacedRequest& place : *placed) {
     if (!written) return std::move(written).error();
-    const TrialArm& arm = arms[place.arm];
-    const auto accepted = arm.store->accepted(place.request.request_id);
-    if (!accepted) return accepted.error();
-    written = writer->row(prediction_row(arm, place.request, *accepted));
+    const auto stored = pages[place.arm].at(place.position);
+    if (!stored) return stored.error();
+    if (*stored == nullptr) return Error{Code::data, "a request of an arm is gone"};
+    written = writer->row(prediction_row(arms[place.arm], (*stored)->request, (*stored)->accepted));
   }
   if (!written) return std::move(written).error();
   return writer->commit();
 }
 
-Result<std::vector<ItemScore>> item_scores(ArmStore& store, const std::vector<Item>& items,
-                                           bool behaviour_counts_as_wrong) {
-  std::map<ItemId, std::size_t> positions;
-  for (const Item& item : items) positions.emplace(id_of(item), positions.size());
-  std::vector<std::vector<Score>> samples(items.size());
-  std::int64_t unscored = 0;
-  Status read = store.for_each_accepted([&](const ArmStore::AcceptedResult& row) -> Status {
-    if (is_missing_data(row.result.outcome)) return ok;
-    const auto found = positions.find({row.request.item_key, row.request.type});
-    if (found == positions.end()) {
-      return Error{Code::data, "the store has an answer to " + row.request.custom_id +
-                                   ", which is not among the run's items"};
-    }
-    std::vector<Score>& of_item = samples[found->second];
-    if (is_behaviour(row.result.outcome)) {
-      if (behaviour_counts_as_wrong) of_item.push_back(wrong_answer(items[found->second]));
-    } else if (row.score) {
-      of_item.push_back(*row.score);
-    } else {
-      ++unscored;
-    }
-    return ok;
+Status for_each_item_result(
+    ArmStore& store, const ItemSource& items,
+    const std::function<Status(std::int64_t position, const Item&, const ItemResults&)>& visit) {
+  ItemWalk walk(store);
+  ItemResults results;
+  Status visited = items.for_each([&](std::int64_t position, const Item& item) -> Status {
+    const Result<bool> asked = walk.take(item, item_key(item), results);
+    if (!asked) return asked.error();
+    return *asked ? visit(position, item, results) : Status(ok);
   });
-  if (!read) return std::move(read).error();
-  if (unscored > 0) {
-    return Error{Code::state, std::to_string(unscored) + " answers of the arm have no score yet"};
-  }
-  std::vector<ItemScore> out;
-  for (std::size_t i = 0; i < items.size(); ++i) {
-    if (!samples[i].empty()) out.push_back(mean_over_samples(items[i], samples[i]));
-  }
-  return out;
+  return visited ? walk.end() : std::move(visited);
 }
 
 Result<std::string> export_item_scores(const std::filesystem::path& path,
                                        const std::vector<TrialArm>& unordered,
-                                       const std::vector<Item>& items,
-                                       bool behaviour_counts_as_wrong) {
+                                       const ItemSource& items, bool behaviour_counts_as_wrong) {
   const std::vector<TrialArm> arms = in_row_order(unordered);
-  std::vector<ArmScores> scores;
-  for (const TrialArm& arm : arms) {
-    Result<ArmScores> read = read_arm_scores(*arm.store, items, behaviour_counts_as_wrong);
-    if (!read) return std::move(read).error();
-    scores.push_back(std::move(read).value());
-  }
+  std::vector<ItemWalk> walks;
+  for (const TrialArm& arm : arms) walks.emplace_back(*arm.store);
   Result<Writer> writer = Writer::create(path);
   if (!writer) return std::move(writer).error();
   Status written =
       writer->row({"abstain_rate", "abstain_rate_std", "condition", "em", "em_std", "f1", "f1_std",
                    "false_answer_rate", "false_answer_rate_std", "item_key", "temp", "type",
                    "unsupported_rate", "unsupported_rate_std"});
-  for (const Item& item : items) {
-    const ItemId id = id_of(item);
+  if (!written) return std::move(written).error();
+  ItemResults results;
+  written = items.for_each([&](std::int64_t, const Item& item) -> Status {
+    const std::string key = item_key(item);
     for (std::size_t arm = 0; arm < arms.size(); ++arm) {
-      if (!written) return std::move(written).error();
-      if (!scores[arm].expected.contains(id)) continue;
-      const auto found = scores[arm].scored.find(id);
-      written = writer->row(
-          score_row(arms[arm], id, found == scores[arm].scored.end() ? nullptr : &found->second));
+      const Result<bool> asked = walks[arm].take(item, key, results);
+      if (!asked) return asked.error();
+      if (!*asked) continue;
+      const auto& scores = behaviour_counts_as_wrong ? results.as_wrong : results.excluding;
+      std::optional<ItemScore> mean;
+      if (!scores.empty()) mean = mean_over_samples(item, scores);
+      if (Status done = writer->row(score_row(arms[arm], item, mean)); !done) return done;
     }
+    return ok;
+  });
+  for (ItemWalk& walk : walks) {
+    if (written) written = walk.end();
   }
   if (!written) return std::move(written).error();
   return writer->commit();

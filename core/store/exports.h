@@ -3,12 +3,14 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <vector>
 
 #include "base/result.h"
-#include "records/item.h"
+#include "records/item_source.h"
 #include "records/plan.h"
+#include "records/score.h"
 #include "store/arm_store.h"
 
 namespace promptsweep {
@@ -41,18 +43,26 @@ Result<std::string> export_predictions(const std::filesystem::path& path,
 // answer has a row with blank measures. Rows are ordered as in predictions.csv, items as in
 // `items`.
 Result<std::string> export_item_scores(const std::filesystem::path& path,
-                                       const std::vector<TrialArm>& arms,
-                                       const std::vector<Item>& items,
+                                       const std::vector<TrialArm>& arms, const ItemSource& items,
                                        bool behaviour_counts_as_wrong = false);
 
-// The per-item means that export_item_scores writes and analysis pairs, in item order; items of
-// the arm without a scored answer are absent. `ok` answers enter with their stored score; one that
-// has none yet is Code::state. Missing data never enters. Behaviour outcomes (truncated, empty,
-// filtered) are left out, or with `behaviour_counts_as_wrong` enter as: em 0, f1 0 where the
-// item's metric defines it (open-book and TriviaQA), not abstained, false_answer 1 for an
-// unanswerable question, unsupported unmeasured. A stored answer to an item that is not in `items`
-// is Code::data.
-Result<std::vector<ItemScore>> item_scores(ArmStore& store, const std::vector<Item>& items,
-                                           bool behaviour_counts_as_wrong);
+// What an arm has of one of its items.
+struct ItemResults {
+  // Every expected request, by sample.
+  std::vector<ArmStore::StoredRequest> samples;
+  // The scores whose means export_item_scores writes and analysis pairs, with behaviour outcomes
+  // left out and scored as wrong.
+  std::vector<Score> excluding, as_wrong;
+};
+
+// Visits the items that the arm asks, in item order; `position` is the item's in `items`. `ok`
+// answers enter with their stored score; where one has none yet, Code::state at the end. Missing
+// data never enters. Behaviour outcomes (truncated, empty, filtered) scored as wrong enter as: em
+// 0, f1 0 where the item's metric defines it (open-book and TriviaQA), not abstained, false_answer
+// 1 for an unanswerable question, unsupported unmeasured. The arm's requests must be in the order
+// of `items`, an item's together; a request of another item is Code::data.
+Status for_each_item_result(
+    ArmStore& store, const ItemSource& items,
+    const std::function<Status(std::int64_t position, const Item&, const ItemResults&)>& visit);
 
 }  // namespace promptsweep

@@ -2,7 +2,6 @@
 #include "store/plan_rows.h"
 
 #include <exception>
-#include <iterator>
 #include <map>
 
 namespace promptsweep {
@@ -141,27 +140,17 @@ Status replace_plan(const Database& database, const RunPlan& plan,
   }
 }
 
-Result<std::vector<Item>> read_items(const Database& database, const std::string& items_sha256) {
-  std::vector<Item> out;
-  Status read = database.for_each_row(
-      "SELECT document FROM items WHERE items_sha256 = ?1 ORDER BY position",
-      [&](const Statement& row) -> Status {
-        std::optional<Item> item = item_from_json(row.text(0));
-        if (!item) return nonsense(database, "items");
-        out.push_back(*std::move(item));
-        return ok;
-      },
-      items_sha256);
-  if (!read) return std::move(read).error();
-  return out;
+Result<std::int64_t> count_items(const Database& database, const std::string& items_sha256) {
+  // A set is written in one transaction: its positions have no gaps.
+  return database.integer_of(
+      "SELECT COALESCE(MAX(position) + 1, 0) FROM items WHERE items_sha256 = ?1", items_sha256);
 }
 
 Status pin_items(const Database& database, const std::string& items_sha256,
-                 const std::vector<Item>& items) {
-  const Result<std::int64_t> pinned =
-      database.integer_of("SELECT COUNT(*) FROM items WHERE items_sha256 = ?1", items_sha256);
+                 const ItemSource& items) {
+  const Result<std::int64_t> pinned = count_items(database, items_sha256);
   if (!pinned) return pinned.error();
-  if (*pinned == std::ssize(items)) return ok;
+  if (*pinned == items.size()) return ok;
   if (*pinned != 0) {
     return Error{Code::state, database.path().string() + ": " + std::to_string(*pinned) +
                                   " items are pinned under " + items_sha256 + ", the plan has " +
@@ -169,18 +158,15 @@ Status pin_items(const Database& database, const std::string& items_sha256,
   }
   Result<Statement> insert = database.prepare("INSERT INTO items VALUES(?1, ?2, ?3, ?4)");
   if (!insert) return std::move(insert).error();
-  std::int64_t position = 0;
-  for (const Item& item : items) {
+  return items.for_each([&](std::int64_t position, const Item& item) -> Status {
     std::string document;
     try {
       document = to_json(item);
     } catch (const std::exception& failed) {  // text that is no UTF-8
       return Error{Code::data, "item " + item_key(item) + " cannot be stored: " + failed.what()};
     }
-    Status done = insert->bind(items_sha256, position++, item_key(item), document).run();
-    if (!done) return done;
-  }
-  return ok;
+    return insert->bind(items_sha256, position, item_key(item), document).run();
+  });
 }
 
 }  // namespace promptsweep

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "records/item.h"
+#include "records/item_source.h"
 #include "records/plan.h"
 #include "store/database.h"
 
@@ -22,9 +22,10 @@ Result<RunPlan> read_plan(const Database& database);
 Status replace_plan(const Database& database, const RunPlan& plan,
                     const std::vector<ArmSpec>& fresh_arms);
 
-Result<std::vector<Item>> read_items(const Database& database, const std::string& items_sha256);
+// How many items a pinned set has; 0: there is no such set.
+Result<std::int64_t> count_items(const Database& database, const std::string& items_sha256);
 // Adds a set of items unless it is there.
 Status pin_items(const Database& database, const std::string& items_sha256,
-                 const std::vector<Item>& items);
+                 const ItemSource& items);
 
 }  // namespace promptsweep

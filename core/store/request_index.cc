@@ -2,48 +2,64 @@
 #include "store/request_index.h"
 
 #include <algorithm>
-
-#include "base/digest.h"
+#include <set>
 
 namespace promptsweep {
+namespace {
 
-void RequestIndex::add(std::string_view request_id, bool accepted) {
-  added_.push_back({content_key(request_id), accepted});
+constexpr std::uint64_t accepted_bit = 1;
+
+std::uint64_t hash_of(std::string_view id) {
+  return std::uint64_t{std::hash<std::string_view>{}(id)} & ~accepted_bit;
 }
 
-void RequestIndex::sort() {
-  if (added_.empty()) return;
-  for (std::size_t i = 0; i < keys_.size(); ++i) added_.push_back({keys_[i], accepted_[i]});
-  std::sort(added_.begin(), added_.end(),
-            [](const Entry& a, const Entry& b) { return a.key < b.key; });
-  keys_.clear();
-  accepted_.clear();
-  keys_.reserve(added_.size());
-  accepted_.reserve(added_.size());
-  for (const Entry& entry : added_) {
-    keys_.push_back(entry.key);
-    accepted_.push_back(entry.accepted);
+bool by_hash(std::uint64_t a, std::uint64_t b) { return (a | accepted_bit) < (b | accepted_bit); }
+
+}  // namespace
+
+Result<RequestIndex> RequestIndex::build(const ForEachId& for_each_id) {
+  RequestIndex out;
+  Status read = for_each_id([&](std::string_view id, bool accepted) {
+    out.ids_.push_back(hash_of(id) | (accepted ? accepted_bit : 0));
+  });
+  if (!read) return std::move(read).error();
+  std::sort(out.ids_.begin(), out.ids_.end(), by_hash);
+  std::set<std::uint64_t> shared;
+  for (std::size_t i = 1; i < out.ids_.size(); ++i) {
+    if (!by_hash(out.ids_[i - 1], out.ids_[i])) shared.insert(out.ids_[i] & ~accepted_bit);
   }
-  added_.clear();
-  added_.shrink_to_fit();
+  if (shared.empty()) return out;
+  // Which ids these are is not known any more.
+  read = for_each_id([&](std::string_view id, bool accepted) {
+    if (shared.contains(hash_of(id))) out.clashes_.emplace(id, accepted);
+  });
+  if (!read) return std::move(read).error();
+  std::erase_if(out.ids_, [&](std::uint64_t id) { return shared.contains(id & ~accepted_bit); });
+  return out;
 }
 
-std::optional<std::size_t> RequestIndex::find(std::string_view request_id) {
-  sort();
-  const Key key = content_key(request_id);
-  const auto found = std::lower_bound(keys_.begin(), keys_.end(), key);
-  if (found == keys_.end() || *found != key) return std::nullopt;
-  return static_cast<std::size_t>(found - keys_.begin());
+std::size_t RequestIndex::place_of(std::uint64_t hash) const {
+  const auto found = std::lower_bound(ids_.begin(), ids_.end(), hash, by_hash);
+  if (found == ids_.end() || by_hash(hash, *found)) return ids_.size();
+  return static_cast<std::size_t>(found - ids_.begin());
 }
 
-bool RequestIndex::contains(std::string_view request_id) { return find(request_id).has_value(); }
+RequestIndex::State RequestIndex::state(std::string_view id) const {
+  if (const auto clash = clashes_.find(id); clash != clashes_.end()) {
+    return clash->second ? State::accepted : State::open;
+  }
+  const std::size_t at = place_of(hash_of(id));
+  if (at == ids_.size()) return State::unknown;
+  return (ids_[at] & accepted_bit) != 0 ? State::accepted : State::open;
+}
 
-std::optional<bool> RequestIndex::exchange_accepted(std::string_view request_id, bool accepted) {
-  const std::optional<std::size_t> index = find(request_id);
-  if (!index) return std::nullopt;
-  const bool before = accepted_[*index];
-  accepted_[*index] = accepted;
-  return before;
+void RequestIndex::set(std::string_view id, bool accepted) {
+  if (const auto clash = clashes_.find(id); clash != clashes_.end()) {
+    clash->second = accepted;
+    return;
+  }
+  std::uint64_t& entry = ids_[place_of(hash_of(id))];
+  entry = (entry & ~accepted_bit) | (accepted ? accepted_bit : 0);
 }
 
 }  // namespace promptsweep

@@ -1,38 +1,38 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which requests of an arm have a final result: what put_result decides by, without a look into the
-// database. 17 bytes a request, so that an arm of a million of them is no burden.
+// Which request ids an arm has and which of them have an accepted result, in 8 bytes an id.
 #pragma once
 
-#include <array>
 #include <cstdint>
-#include <optional>
+#include <functional>
+#include <map>
+#include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/result.h"
+
 namespace promptsweep {
 
-// Not thread-safe.
 class RequestIndex {
  public:
-  // Requests may be added until the first find().
-  void add(std::string_view request_id, bool accepted);
-  bool contains(std::string_view request_id);
-  // Sets the mark and returns what it was; nullopt: no such request.
-  std::optional<bool> exchange_accepted(std::string_view request_id, bool accepted);
+  enum class State { unknown, open, accepted };
+
+  // Calls its argument for every id once; it must give the same ids each time.
+  using Take = std::function<void(std::string_view id, bool accepted)>;
+  using ForEachId = std::function<Status(const Take&)>;
+  static Result<RequestIndex> build(const ForEachId& for_each_id);
+
+  // An id that the arm does not have is unknown, but for one in 2^63 that shares another's hash;
+  // the table of results refuses that one.
+  State state(std::string_view id) const;
+  // REQUIRES: state(id) is not unknown.
+  void set(std::string_view id, bool accepted);
 
  private:
-  // The first 128 bits of the id's SHA-256: two ids that share them do not occur.
-  using Key = std::array<std::uint64_t, 2>;
-  struct Entry {
-    Key key;
-    bool accepted;
-  };
-  std::optional<std::size_t> find(std::string_view request_id);
-  void sort();
+  std::size_t place_of(std::uint64_t hash) const;  // ids_.size(): none
 
-  std::vector<Key> keys_;
-  std::vector<bool> accepted_;  // of keys_[i]
-  std::vector<Entry> added_;    // not yet sorted into the above
+  std::vector<std::uint64_t> ids_;  // 63 bits of the hash and, lowest, whether it is accepted
+  std::map<std::string, bool, std::less<>> clashes_;  // ids that share 63 bits with another
 };
 
 }  // namespace promptsweep

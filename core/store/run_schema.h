@@ -48,6 +48,8 @@ CREATE TABLE items(
   PRIMARY KEY(items_sha256, position)
 ) WITHOUT ROWID;
 
+CREATE INDEX items_by_key ON items(items_sha256, item_key);
+
 CREATE TABLE phases(
   phase TEXT NOT NULL,
   subject TEXT NOT NULL,

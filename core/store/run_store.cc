@@ -20,6 +20,77 @@ PhaseRecord phase_from(const Statement& row) {
           .finished_at = row.text(4)};
 }
 
+constexpr std::int64_t page_rows = 256;
+
+// A pinned set, read from the run's store; shares its database and the mutex that guards it.
+class PinnedItems final : public ItemSource {
+ public:
+  PinnedItems(const Database& database, std::mutex& mutex, std::string items_sha256,
+              std::int64_t size)
+      : database_(database), mutex_(mutex), items_sha256_(std::move(items_sha256)), size_(size) {}
+
+  std::int64_t size() const override { return size_; }
+
+  Status for_each(const Visit& visit) const override {
+    std::int64_t next = 0;
+    while (true) {
+      std::vector<std::string> page;
+      {
+        const std::lock_guard lock(mutex_);
+        Status read = database_.for_each_row(
+            "SELECT document FROM items WHERE items_sha256 = ?1 AND position >= ?2"
+            " ORDER BY position LIMIT ?3",
+            [&](const Statement& row) -> Status {
+              page.push_back(row.text(0));
+              return ok;
+            },
+            items_sha256_, next, page_rows);
+        if (!read) return read;
+      }
+      if (page.empty()) return ok;
+      for (const std::string& document : page) {
+        const Result<Item> item = item_from(document);
+        if (!item) return item.error();
+        if (Status visited = visit(next++, *item); !visited) return visited;
+      }
+    }
+  }
+
+  Result<std::optional<Item>> find(const std::string& item_key) const override {
+    std::string document;
+    {
+      const std::lock_guard lock(mutex_);
+      if (!select_) {
+        Result<Statement> prepared = database_.prepare(
+            "SELECT document FROM items WHERE items_sha256 = ?1 AND item_key = ?2");
+        if (!prepared) return std::move(prepared).error();
+        select_ = std::move(prepared).value();
+      }
+      const Result<bool> found = select_->bind(items_sha256_, item_key).step();
+      if (found && *found) document = select_->text(0);
+      select_->reset();  // ends its read transaction
+      if (!found) return found.error();
+      if (!*found) return std::optional<Item>();
+    }
+    Result<Item> item = item_from(document);
+    if (!item) return std::move(item).error();
+    return std::optional<Item>(std::move(item).value());
+  }
+
+ private:
+  Result<Item> item_from(const std::string& document) const {
+    std::optional<Item> item = item_from_json(document);
+    if (item) return *std::move(item);
+    return Error{Code::data, database_.path().string() + ": the record of items makes no sense"};
+  }
+
+  const Database& database_;
+  std::mutex& mutex_;
+  const std::string items_sha256_;
+  const std::int64_t size_;
+  mutable std::optional<Statement> select_;
+};
+
 class SqliteRunStore final : public RunStore {
  public:
   SqliteRunStore(std::filesystem::path folder, std::optional<FileLock> lock, Database database)
@@ -28,10 +99,14 @@ class SqliteRunStore final : public RunStore {
   Status stamp_creation();
 
   const std::filesystem::path& folder() const override { return folder_; }
-  Status write_plan(const RunPlan& plan, const std::vector<Item>& items, bool supersede) override;
+  Status write_plan(const RunPlan& plan, const ItemSource& items, bool supersede) override;
   Result<RunPlan> plan() override;
-  Result<std::vector<Item>> items() override;
-  Result<std::vector<Item>> items_of(const std::string& arm_id) override;
+  Result<std::unique_ptr<ItemSource>> items() override;
+  Result<std::unique_ptr<ItemSource>> items_of(const std::string& arm_id) override;
+  Result<std::unique_ptr<ItemSource>> pinned_items(const std::string& items_sha256) override;
+  Result<std::string> items_sha256_of(const std::string& arm_id) override;
+  Result<std::optional<SelectionRecord>> selection() override;
+  Status record_selection(const SelectionRecord& record) override;
   Result<std::optional<PhaseRecord>> phase(const std::string& phase,
                                            const std::string& subject) override;
   Status record_phase(const PhaseRecord& record) override;
@@ -74,8 +149,7 @@ Status SqliteRunStore::stamp_creation() {
   });
 }
 
-Status SqliteRunStore::write_plan(const RunPlan& plan, const std::vector<Item>& items,
-                                  bool supersede) {
+Status SqliteRunStore::write_plan(const RunPlan& plan, const ItemSource& items, bool supersede) {
   if (Status checked = check_plan(plan); !checked) return checked;
   const std::lock_guard lock(mutex_);
   if (Status writable = check_writable(); !writable) return writable;
@@ -104,20 +178,68 @@ Result<RunPlan> SqliteRunStore::plan() {
   return plan;
 }
 
-Result<std::vector<Item>> SqliteRunStore::items() {
-  const std::lock_guard lock(mutex_);
-  const Result<std::string> hash = read_meta(database_, "items_sha256");
-  if (!hash) return hash.error();
-  return read_items(database_, *hash);
+Result<std::unique_ptr<ItemSource>> SqliteRunStore::items() {
+  std::string hash;
+  std::int64_t size = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    Result<std::string> recorded = read_meta(database_, "items_sha256");
+    if (!recorded) return std::move(recorded).error();
+    hash = std::move(recorded).value();
+    const Result<std::int64_t> count = count_items(database_, hash);
+    if (!count) return count.error();
+    size = *count;
+  }
+  return std::unique_ptr<ItemSource>(
+      std::make_unique<PinnedItems>(database_, mutex_, std::move(hash), size));
 }
 
-Result<std::vector<Item>> SqliteRunStore::items_of(const std::string& arm_id) {
+Result<std::unique_ptr<ItemSource>> SqliteRunStore::pinned_items(const std::string& items_sha256) {
+  const std::lock_guard lock(mutex_);
+  const Result<std::int64_t> count = count_items(database_, items_sha256);
+  if (!count) return count.error();
+  if (*count == 0) {
+    return Error{Code::not_found, folder_.string() + ": no items are pinned under " + items_sha256};
+  }
+  return std::unique_ptr<ItemSource>(
+      std::make_unique<PinnedItems>(database_, mutex_, items_sha256, *count));
+}
+
+Result<std::string> SqliteRunStore::items_sha256_of(const std::string& arm_id) {
   const std::lock_guard lock(mutex_);
   const Result<std::optional<std::string>> hash =
       database_.text_of("SELECT items_sha256 FROM arms WHERE arm_id = ?1", arm_id);
   if (!hash) return hash.error();
   if (!*hash) return Error{Code::not_found, folder_.string() + ": there is no arm " + arm_id};
-  return read_items(database_, **hash);
+  return **hash;
+}
+
+Result<std::unique_ptr<ItemSource>> SqliteRunStore::items_of(const std::string& arm_id) {
+  const Result<std::string> hash = items_sha256_of(arm_id);
+  if (!hash) return hash.error();
+  return pinned_items(*hash);
+}
+
+Result<std::optional<SelectionRecord>> SqliteRunStore::selection() {
+  const std::lock_guard lock(mutex_);
+  SelectionRecord out;
+  for (const auto& [key, member] : {std::pair("selection_input_hash", &SelectionRecord::input_hash),
+                                    std::pair("selection", &SelectionRecord::facts_json)}) {
+    Result<std::string> value = read_meta(database_, key);
+    if (!value) return std::move(value).error();
+    out.*member = std::move(value).value();
+  }
+  if (out.input_hash.empty()) return std::optional<SelectionRecord>();
+  return std::optional<SelectionRecord>(std::move(out));
+}
+
+Status SqliteRunStore::record_selection(const SelectionRecord& record) {
+  const std::lock_guard lock(mutex_);
+  if (Status writable = check_writable(); !writable) return writable;
+  return database_.transaction([&]() -> Status {
+    Status set = write_meta(database_, "selection_input_hash", record.input_hash);
+    return set ? write_meta(database_, "selection", record.facts_json) : std::move(set);
+  });
 }
 
 Result<std::optional<PhaseRecord>> SqliteRunStore::phase(const std::string& phase,

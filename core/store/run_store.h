@@ -18,7 +18,7 @@
 
 #include "base/env.h"
 #include "base/result.h"
-#include "records/item.h"
+#include "records/item_source.h"
 #include "records/plan.h"
 
 namespace promptsweep {
@@ -29,6 +29,11 @@ struct PhaseRecord {
   std::string input_hash;    // what its output was made from
   std::string outputs_json;  // {"path": "sha256", ...} relative to the run folder
   std::string finished_at;   // RFC 3339
+};
+
+struct SelectionRecord {
+  std::string input_hash;  // of the data files and of everything that chooses among their items
+  std::string facts_json;  // what came of it: core/dataset
 };
 
 class RunStore {
@@ -49,14 +54,24 @@ class RunStore {
   // the configuration changed (`supersede`); without it, other items than the pinned ones are
   // Code::state. Refused: arm ids "pending", slugs that differ from another in case alone, paths
   // that leave the run folder.
-  virtual Status write_plan(const RunPlan& plan, const std::vector<Item>& items,
-                            bool supersede) = 0;
+  // A set of items that is pinned already is not read again.
+  virtual Status write_plan(const RunPlan& plan, const ItemSource& items, bool supersede) = 0;
   // Every arm and trial ever planned, the latest plan's first, superseded trials marked; the
   // blocks are the latest plan's. Code::state before the first write_plan.
   virtual Result<RunPlan> plan() = 0;
-  virtual Result<std::vector<Item>> items() = 0;  // of the latest plan, in run order
+  // Items read from the store, for as long as the store is open. Of the latest plan, in run order:
+  virtual Result<std::unique_ptr<ItemSource>> items() = 0;
   // What an arm was last planned with; differs from items() for arms that an edit left behind.
-  virtual Result<std::vector<Item>> items_of(const std::string& arm_id) = 0;
+  virtual Result<std::unique_ptr<ItemSource>> items_of(const std::string& arm_id) = 0;
+  // The pinned set of this hash; Code::not_found where there is none.
+  virtual Result<std::unique_ptr<ItemSource>> pinned_items(const std::string& items_sha256) = 0;
+  // Which set items_of(arm_id) is.
+  virtual Result<std::string> items_sha256_of(const std::string& arm_id) = 0;
+
+  // What the latest plan's items were chosen from, so that a plan can be made again without the
+  // data. nullopt: not recorded.
+  virtual Result<std::optional<SelectionRecord>> selection() = 0;
+  virtual Status record_selection(const SelectionRecord& record) = 0;
 
   virtual Result<std::optional<PhaseRecord>> phase(const std::string& phase,
                                                    const std::string& subject) = 0;

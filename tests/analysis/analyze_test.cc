@@ -150,7 +150,10 @@ BOOST_AUTO_TEST_CASE(several_samples_are_means_tested_by_wilcoxon) {
   auto control = arm("c", Condition::control, asked, first_right(12, 0));
   auto treatment = arm("t", Condition::treatment, asked, first_right(12, 0));
   treatment->spec.decoding.samples_per_item = 3;
-  for (std::size_t i = 0; i < 6; ++i) treatment->scores[i].em = 1.0 / 3;
+  Score right;
+  right.em = 1;
+  for (std::size_t i = 0; i < 6; ++i)
+    treatment->cells[i].primary = ItemSums::of({right, {}, {}}).value();
   const TrialFindings found = analyze_trial(trial("a", control, treatment), quick_options());
   const MetricFinding& em = metric(found, "em");
   BOOST_TEST(em.mcnemar->b == 0);  // a third of the samples is not 0.5

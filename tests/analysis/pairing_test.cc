@@ -19,7 +19,7 @@ BOOST_AUTO_TEST_CASE(missing_stays_missing_with_its_reason) {
   const auto c = arm("c", Condition::control, asked, control);
   const auto t = arm("t", Condition::treatment, asked, treatment);
 
-  const AttritionFinding primary = attrition(pair_items(c.get(), t.get(), Analysis::primary));
+  const AttritionFinding primary = attrition(ItemPairs(c.get(), t.get(), Analysis::primary));
   BOOST_TEST(primary.n_items == 5);
   BOOST_TEST(primary.n_pairs == 2);
   BOOST_TEST(primary.only_control_missing == 1);
@@ -31,7 +31,7 @@ BOOST_AUTO_TEST_CASE(missing_stays_missing_with_its_reason) {
   BOOST_TEST(primary.treatment_missing[0].second == 1);
 
   // With behaviour scored as wrong the truncated answer is an answer.
-  const AttritionFinding other = attrition(pair_items(c.get(), t.get(), Analysis::other));
+  const AttritionFinding other = attrition(ItemPairs(c.get(), t.get(), Analysis::other));
   BOOST_TEST(other.n_pairs == 3);
 }
 
@@ -40,7 +40,7 @@ BOOST_AUTO_TEST_CASE(perfect_pairing_is_one) {
   const auto asked = questions("nq", 4);
   const auto c = arm("c", Condition::control, asked, first_right(4, 1));
   const auto t = arm("t", Condition::treatment, asked, first_right(4, 2));
-  const AttritionFinding a = attrition(pair_items(c.get(), t.get(), Analysis::primary));
+  const AttritionFinding a = attrition(ItemPairs(c.get(), t.get(), Analysis::primary));
   BOOST_TEST(a.pairing_rate == 1);
   BOOST_TEST(a.p == 1);
 }
@@ -51,7 +51,7 @@ BOOST_AUTO_TEST_CASE(unequal_attrition_is_tested) {
   for (std::size_t i = 0; i < 6; ++i) treatment[i].outcome = Outcome::error_request;
   const auto c = arm("c", Condition::control, asked, first_right(10, 10));
   const auto t = arm("t", Condition::treatment, asked, treatment);
-  BOOST_TEST(attrition(pair_items(c.get(), t.get(), Analysis::primary)).p == 0.03125);
+  BOOST_TEST(attrition(ItemPairs(c.get(), t.get(), Analysis::primary)).p == 0.03125);
 }
 
 BOOST_AUTO_TEST_CASE(one_data_set_asked_both_ways_is_two_items) {
@@ -60,7 +60,7 @@ BOOST_AUTO_TEST_CASE(one_data_set_asked_both_ways_is_two_items) {
   asked.insert(asked.end(), closed.begin(), closed.end());
   const auto c = arm("c", Condition::control, asked, first_right(4, 2));
   const auto t = arm("t", Condition::treatment, asked, first_right(4, 4));
-  const auto pairs = pair_items(c.get(), t.get(), Analysis::primary);
+  const ItemPairs pairs(c.get(), t.get(), Analysis::primary);
   BOOST_TEST_REQUIRE(pairs.size() == 4u);
   BOOST_TEST(pairs[0].control.score->em == 1);
   BOOST_TEST(pairs[2].control.score->em == 0);

@@ -2,6 +2,7 @@
 // Small trials as plain data.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <string>
@@ -29,19 +30,25 @@ struct Question {
   std::string key() const { return dataset + "|" + id; }
 };
 
-inline ItemScore score_of(const Question& question, const Answer& answer) {
-  ItemScore out;
-  out.item_key = question.key();
-  out.type = question.type;
-  out.dataset = question.dataset;
-  out.is_unanswerable = question.is_unanswerable;
-  out.samples = 1;
+inline Score score_of(const Question& question, const Answer& answer) {
+  Score out;
   const bool counts = answer.outcome == Outcome::ok;
   out.em = counts ? answer.em : 0;
-  out.abstain_rate = counts && answer.abstained ? 1 : 0;
+  out.abstained = counts && answer.abstained;
   out.f1 = counts ? answer.f1 : std::nullopt;
-  out.unsupported_rate = counts ? answer.unsupported : std::nullopt;
-  if (question.is_unanswerable) out.false_answer_rate = counts && answer.abstained ? 0 : 1;
+  out.unsupported = counts ? answer.unsupported : std::nullopt;
+  if (question.is_unanswerable) out.false_answer = counts && answer.abstained ? 0 : 1;
+  return out;
+}
+
+inline std::shared_ptr<const ItemTable> table_of(const std::vector<Question>& questions) {
+  auto out = std::make_shared<ItemTable>();
+  for (const Question& q : questions) {
+    auto name = std::find(out->datasets.begin(), out->datasets.end(), q.dataset);
+    const auto number = static_cast<std::uint16_t>(name - out->datasets.begin());
+    if (name == out->datasets.end()) out->datasets.push_back(q.dataset);
+    out->items.push_back({number, q.type == TaskType::open_book, q.is_unanswerable});
+  }
   return out;
 }
 
@@ -58,14 +65,13 @@ inline std::shared_ptr<ArmData> arm(const std::string& id, Condition condition,
   out->complete = true;
   out->engine_identity = R"({"engine":"test"})";
   out->usage.arm_id = id;
+  out->items = table_of(questions);
+  out->cells.resize(questions.size());
   for (std::size_t i = 0; i < questions.size(); ++i) {
-    const Question& q = questions[i];
-    out->items.push_back(
-        {q.key(), q.type, q.dataset, q.is_unanswerable, {{answers[i].outcome, 1}}});
-    if (answers[i].outcome == Outcome::ok) out->scores.push_back(score_of(q, answers[i]));
-    if (!is_missing_data(answers[i].outcome)) {
-      out->scores_other.push_back(score_of(q, answers[i]));
-    }
+    out->add_sample(i, answers[i].outcome);
+    const ItemSums sums = ItemSums::of({score_of(questions[i], answers[i])}).value();
+    if (answers[i].outcome == Outcome::ok) out->cells[i].primary = sums;
+    if (!is_missing_data(answers[i].outcome)) out->cells[i].other = sums;
     ++out->usage.rows;
     out->usage.prompt_tokens += 50;
     out->usage.completion_tokens += 5;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Findings from real stores.
+#include <algorithm>
 #include <boost/test/unit_test.hpp>
 #include <memory>
 
@@ -95,6 +96,11 @@ void fill(RunStore& run, const ArmSpec& spec, const std::vector<Outcome>& outcom
   value_of(store->put_scores("rules", scores));
 }
 
+std::ptrdiff_t scored(const ArmData& arm, ItemSums ItemCell::*sums) {
+  return std::count_if(arm.cells.begin(), arm.cells.end(),
+                       [&](const ItemCell& cell) { return (cell.*sums).scored(); });
+}
+
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(trial_loader_suite)
@@ -102,7 +108,7 @@ BOOST_AUTO_TEST_SUITE(trial_loader_suite)
 BOOST_AUTO_TEST_CASE(trials_are_read_from_the_stores) {
   const TemporaryFolder folder;
   auto run = value_of(RunStore::open_for_writing(folder / "run_r1"));
-  value_of(run->write_plan(some_plan(), some_items(), false));
+  value_of(run->write_plan(some_plan(), ItemList(some_items()), false));
   const RunPlan plan = value_of(run->plan());
   fill(*run, *find_arm(plan, "control"),
        {Outcome::ok, Outcome::ok, Outcome::error_request, Outcome::error_timeout});
@@ -116,17 +122,19 @@ BOOST_AUTO_TEST_CASE(trials_are_read_from_the_stores) {
   const ArmData& control = *data.pairs[0].control;
   BOOST_TEST(!control.complete);  // a timeout is no accepted result
   BOOST_TEST(control.engine_identity == R"({"build":"7"})");
-  BOOST_TEST(control.scores.size() == 2u);
+  BOOST_TEST(scored(control, &ItemCell::primary) == 2);
   BOOST_TEST(control.usage.prompt_tokens == 120);
   BOOST_TEST(control.seed_honoured == 3);
-  BOOST_TEST_REQUIRE(control.items.size() == 4u);
-  BOOST_TEST(control.items[0].dataset == "nq");
-  BOOST_TEST((control.items[2].outcomes[0].first == Outcome::error_request));
-  BOOST_TEST((control.items[3].outcomes[0].first == Outcome::missing));
+  BOOST_TEST_REQUIRE(control.cells.size() == 4u);
+  BOOST_TEST(control.items->datasets.at(control.items->items[0].dataset) == "nq");
+  BOOST_TEST((control.cells[2].reason == Outcome::error_request));
+  BOOST_TEST((control.cells[3].reason == Outcome::missing));
+  BOOST_TEST(control.requests.at({TaskType::closed_book, 0}).at(Outcome::missing) == 1);
   const ArmData& treatment = *data.pairs[0].treatment;
   BOOST_TEST(treatment.complete);
-  BOOST_TEST(treatment.scores.size() == 3u);
-  BOOST_TEST(treatment.scores_other.size() == 4u);
+  BOOST_TEST(scored(treatment, &ItemCell::primary) == 3);
+  BOOST_TEST(scored(treatment, &ItemCell::other) == 4);
+  BOOST_TEST((treatment.items == control.items));  // one table for all arms of a plan
 
   const TrialFindings found = analyze_trial(data, AnalysisOptions{});
   BOOST_TEST(found.temperatures[0].blocks[0].n_pairs == 1);
@@ -135,7 +143,7 @@ BOOST_AUTO_TEST_CASE(trials_are_read_from_the_stores) {
   // The second trial shares the control, and its own arm has not run.
   const TrialData second = value_of(loader.load(plan.trials.at(1)));
   BOOST_TEST(second.pairs[0].control.get() == &control);
-  BOOST_TEST(second.pairs[0].treatment->items.empty());
+  BOOST_TEST(second.pairs[0].treatment->cells.empty());
   BOOST_TEST(!second.pairs[0].treatment->complete);
   BOOST_TEST(value_of(loader.usage()).size() == 2u);
 }
@@ -144,7 +152,7 @@ BOOST_AUTO_TEST_CASE(trials_are_read_from_the_stores) {
 BOOST_AUTO_TEST_CASE(answers_without_scores_are_an_error_and_no_findings) {
   const TemporaryFolder folder;
   auto run = value_of(RunStore::open_for_writing(folder / "run_r1"));
-  value_of(run->write_plan(some_plan(), some_items(), false));
+  value_of(run->write_plan(some_plan(), ItemList(some_items()), false));
   const RunPlan plan = value_of(run->plan());
   fill(*run, *find_arm(plan, "control"), {Outcome::ok});
   {
@@ -160,6 +168,30 @@ BOOST_AUTO_TEST_CASE(answers_without_scores_are_an_error_and_no_findings) {
   BOOST_REQUIRE(!data);
   BOOST_TEST((data.error().code == Code::state));
   BOOST_TEST(data.error().text.find("trial one: arm control: ") == 0u);
+}
+
+// An arm is held while a later trial needs it and no longer.
+BOOST_AUTO_TEST_CASE(an_arm_is_let_go_with_its_last_trial) {
+  const TemporaryFolder folder;
+  auto run = value_of(RunStore::open_for_writing(folder / "run_r1"));
+  value_of(run->write_plan(some_plan(), ItemList(some_items()), false));
+  const RunPlan plan = value_of(run->plan());
+  for (const char* arm : {"control", "one", "two"}) {
+    fill(*run, *find_arm(plan, arm), std::vector<Outcome>(4, Outcome::ok));
+  }
+  TrialLoader loader(*run, plan, AnalysisOptions{});
+  std::weak_ptr<const ArmData> control, one;
+  {
+    const TrialData data = value_of(loader.load(plan.trials.at(0)));
+    control = data.pairs[0].control;
+    one = data.pairs[0].treatment;
+  }
+  BOOST_TEST(!control.expired());
+  BOOST_TEST(one.expired());
+  static_cast<void>(value_of(loader.load(plan.trials.at(1))));
+  BOOST_TEST(control.expired());
+  BOOST_TEST(value_of(loader.usage()).size() == 3u);
+  static_assert(sizeof(ItemCell) <= 64 - sizeof(ItemTable::Entry));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

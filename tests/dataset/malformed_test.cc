@@ -25,8 +25,8 @@ class Reader {
   Item only_item(const std::string& text) {
     Result<DatasetFile> file = read(text);
     BOOST_REQUIRE_MESSAGE(bool(file), (file ? "" : file.error().text));
-    BOOST_REQUIRE(file->items.size() == 1);
-    return file->items.front();
+    BOOST_REQUIRE(file->items->size() == 1);
+    return all_items(*file->items).value().front();
   }
   void refuses(const std::string& text, const std::string& place, const std::string& reason) {
     const Result<DatasetFile> file = read(text);

@@ -40,9 +40,9 @@ BOOST_AUTO_TEST_CASE(prepared_files_read_back_as_items) {
   source.path = options.prepared_dir / "open_book.jsonl";
   const auto read = read_dataset(source);
   BOOST_REQUIRE(read);
-  BOOST_TEST(read->items.size() == 2u);
-  BOOST_TEST(read->items[0].dataset == "squad_v2");
-  BOOST_TEST(read->items[1].is_unanswerable);
+  BOOST_TEST(read->items->size() == 2);
+  BOOST_TEST(read->items->item(0).value().dataset == "squad_v2");
+  BOOST_TEST(read->items->item(1).value().is_unanswerable);
   const auto manifest =
       nlohmann::json::parse(read_file(options.prepared_dir / "prepared_manifest.json").value());
   BOOST_TEST(manifest.at("datasets").at("open_book").at("items") == 2);

@@ -30,7 +30,7 @@ struct Files {
                           std::map<std::string, std::string> columns = {}) {
     Result<DatasetFile> file = read(format, text, task, std::move(columns));
     BOOST_REQUIRE_MESSAGE(file, (file ? "" : file.error().text));
-    return file->items;
+    return all_items(*file->items).value();
   }
   // The message, with the folder's name taken off.
   std::string problem(DatasetFormat format, const std::string& text,
@@ -176,7 +176,7 @@ BOOST_AUTO_TEST_CASE(real_files_load) {
     source.path = *shared / "data" / name;
     Result<DatasetFile> file = read_dataset(source);
     BOOST_REQUIRE_MESSAGE(file, (file ? "" : file.error().text));
-    return file->items;
+    return all_items(*file->items).value();
   };
   const auto squad = count(DatasetFormat::squad, "squad/dev-v2.0.slice.json");
   BOOST_TEST(squad.size() == 412u);

@@ -14,19 +14,21 @@ DatasetFile file_of(const std::string& name, int count,
   file.source.name = name;
   file.source.path = name;
   file.source.max_items = max_items;
+  file.items = std::make_shared<ItemSpool>();
   for (int i = 0; i < count; ++i) {
     Item item;
     item.dataset = name;
     item.id = std::to_string(i);
     item.question = "q";
-    file.items.push_back(item);
+    BOOST_REQUIRE(file.items->append(item));
   }
   return file;
 }
 
 std::set<std::string> keys(const Selection& selection) {
   std::set<std::string> out;
-  for (const Item& item : selection.items) out.insert(item_key(item));
+  const std::vector<Item> items = all_items(*selection.items).value();
+  for (const Item& item : items) out.insert(item_key(item));
   return out;
 }
 
@@ -48,24 +50,24 @@ BOOST_AUTO_TEST_SUITE(selection)
 
 BOOST_AUTO_TEST_CASE(without_limits_everything_is_asked_once) {
   const Selection all = chosen({file_of("a", 70), file_of("b", 30)});
-  BOOST_TEST(all.items.size() == 100u);
+  BOOST_TEST(all.items->size() == 100);
   BOOST_TEST(keys(all).size() == 100u);
 }
 
 // D23: N items in all, over every data set in proportion, not the first N lines.
 BOOST_AUTO_TEST_CASE(limit_items_is_shared_out_in_proportion) {
   const Selection some = chosen({file_of("a", 70), file_of("b", 25), file_of("c", 5)}, limit(20));
-  BOOST_TEST(some.items.size() == 20u);
-  BOOST_TEST(some.counts.at(0).selected == 14);
-  BOOST_TEST(some.counts.at(1).selected == 5);
-  BOOST_TEST(some.counts.at(2).selected == 1);
-  BOOST_TEST(chosen({file_of("a", 7), file_of("b", 3)}, limit(50)).items.size() == 10u);
+  BOOST_TEST(some.items->size() == 20);
+  BOOST_TEST(some.facts.counts.at(0).selected == 14);
+  BOOST_TEST(some.facts.counts.at(1).selected == 5);
+  BOOST_TEST(some.facts.counts.at(2).selected == 1);
+  BOOST_TEST(chosen({file_of("a", 7), file_of("b", 3)}, limit(50)).items->size() == 10);
 }
 
 BOOST_AUTO_TEST_CASE(shares_add_up_for_every_limit) {
   for (std::int64_t n = 1; n <= 40; ++n) {
     const Selection some = chosen({file_of("a", 17), file_of("b", 11), file_of("c", 12)}, limit(n));
-    BOOST_TEST(static_cast<std::int64_t>(some.items.size()) == n);
+    BOOST_TEST(some.items->size() == n);
   }
 }
 
@@ -80,17 +82,17 @@ BOOST_AUTO_TEST_CASE(limit_per_data_set_is_the_other_meaning) {
   SelectionLimits limits;
   limits.limit_items_per_dataset = 4;
   const Selection some = chosen({file_of("a", 70), file_of("b", 3)}, limits);
-  BOOST_TEST(some.counts.at(0).selected == 4);
-  BOOST_TEST(some.counts.at(1).selected == 3);
+  BOOST_TEST(some.facts.counts.at(0).selected == 4);
+  BOOST_TEST(some.facts.counts.at(1).selected == 3);
 }
 
 // D20: a cap of 0 is none of it.
 BOOST_AUTO_TEST_CASE(a_cap_of_zero_is_none) {
   const Selection some = chosen({file_of("a", 10, 0), file_of("b", 10)});
-  BOOST_TEST(some.items.size() == 10u);
+  BOOST_TEST(some.items->size() == 10);
   SelectionLimits limits;
   limits.max_items_by_dataset["b"] = 0;
-  BOOST_TEST(chosen({file_of("a", 10, 2), file_of("b", 10)}, limits).items.size() == 2u);
+  BOOST_TEST(chosen({file_of("a", 10, 2), file_of("b", 10)}, limits).items->size() == 2);
 }
 
 BOOST_AUTO_TEST_CASE(one_data_set_never_moves_another) {
@@ -105,14 +107,15 @@ BOOST_AUTO_TEST_CASE(the_seed_decides_and_is_part_of_the_hash) {
   SelectionLimits other;
   other.seed = 1;
   const std::vector<DatasetFile> files{file_of("a", 50)};
-  BOOST_TEST(chosen(files).items_sha256 == chosen(files).items_sha256);
-  BOOST_TEST(chosen(files).items_sha256 != chosen(files, other).items_sha256);
+  BOOST_TEST(chosen(files).facts.items_sha256 == chosen(files).facts.items_sha256);
+  BOOST_TEST(chosen(files).facts.items_sha256 != chosen(files, other).facts.items_sha256);
 }
 
 BOOST_AUTO_TEST_CASE(a_prefix_is_a_fair_mix) {
   const Selection all = chosen({file_of("a", 75), file_of("b", 25)});
   int b = 0;
-  for (std::size_t i = 0; i < 40; ++i) b += all.items[i].dataset == "b" ? 1 : 0;
+  const std::vector<Item> items = all_items(*all.items).value();
+  for (std::size_t i = 0; i < 40; ++i) b += items[i].dataset == "b" ? 1 : 0;
   BOOST_TEST(b >= 8);
   BOOST_TEST(b <= 12);
 }

@@ -103,15 +103,15 @@ struct Sweep {
     config.order = order;
     PlanInputs inputs;
     inputs.config = &config;
-    inputs.selection = &selection;
+    inputs.selection = &selection.facts;
     inputs.answer_changing_options = [&](const ModelEntry& model) {
       return answer_changing_options(*plugin, model.backend_options_json);
     };
     const RunPlan plan = make_plan(inputs).value().plan;
     BOOST_REQUIRE(plan.arms.size() == 6u);
     std::unique_ptr<RunStore> store = RunStore::open_for_writing(folder / name).value();
-    BOOST_REQUIRE(store->write_plan(plan, selection.items, false));
-    BOOST_REQUIRE(build_arms(*store, plan, ItemList(selection.items)));
+    BOOST_REQUIRE(store->write_plan(plan, *selection.items, false));
+    BOOST_REQUIRE(build_arms(*store, plan, *selection.items));
     ExecuteOptions options;
     options.open = [&](const EngineSpec& engine, BackendServices services) {
       OpenOptions how;
@@ -120,7 +120,7 @@ struct Sweep {
     };
     StopFlag stop;
     const ExecuteSummary summary =
-        execute(*store, plan, ItemList(selection.items), options, observer, stop).value();
+        execute(*store, plan, *selection.items, options, observer, stop).value();
     BOOST_TEST(summary.complete);
     std::map<std::string, std::string> answers;
     for (const ArmSpec& arm : plan.arms) {

@@ -20,7 +20,7 @@ void write(const std::filesystem::path& path, const std::string& text) {
 struct Sweep {
   TemporaryFolder folder;
   SweepConfig config;
-  Selection selection;
+  SelectionFacts selection;
   bool plugin_present = true;
 
   Sweep() {
@@ -52,16 +52,9 @@ struct Sweep {
     for (const PromptSet& set : config.prompt_sets) config.sweep->prompt_sets.push_back(set.name);
     config.effective_yaml = "x: 1\n";
 
-    Item item;
-    item.dataset = "d";
-    item.id = "1";
-    item.question = "Why?";
-    item.answers = {"because"};
-    selection.items.push_back(item);
-    item.id = "2";
-    item.type = TaskType::open_book;
-    item.context = "A passage.";
-    selection.items.push_back(item);
+    // "Why?" and, with "A passage.", an open-book question.
+    selection.closed_book = {1, {1, 1, 1, 1}};
+    selection.open_book = {1, {3, 3, 4, 4}};
     selection.items_sha256 = "abc";
   }
 

@@ -7,6 +7,7 @@
 #include "base/env.h"
 #include "prompt/arm_fixture.h"
 #include "prompt/render.h"
+#include "rows_of.h"
 #include "temporary_folder.h"
 
 using namespace promptsweep;
@@ -39,7 +40,7 @@ BOOST_AUTO_TEST_CASE(d4_every_item_of_a_large_set_is_written) {
   for (int i = 0; i < 12'000; ++i) items.push_back(closed_item("q" + std::to_string(i)));
   for (int i = 0; i < 500; ++i) items.push_back(open_item("q" + std::to_string(i)));
   const ArmSpec arm = greedy_arm();
-  const std::vector<RequestRow> rows = request_rows(arm, "m", items);
+  const std::vector<RequestRow> rows = rows_of(arm, "m", items);
   BOOST_TEST(rows.size() == 12'500u);
   const ItemList index(items);
   TemporaryFolder folder;
@@ -67,7 +68,7 @@ BOOST_AUTO_TEST_CASE(d4_every_item_of_a_large_set_is_written) {
 BOOST_AUTO_TEST_CASE(a_row_without_its_item_writes_no_file) {
   TemporaryFolder folder;
   const std::vector<Item> items{closed_item("q1"), closed_item("q2")};
-  const std::vector<RequestRow> rows = request_rows(greedy_arm(), "m", items);
+  const std::vector<RequestRow> rows = rows_of(greedy_arm(), "m", items);
   const std::vector<Item> fewer{items[0]};
   const Result<RequestFile> file =
       write_request_file(folder / "r.jsonl", greedy_arm(), "m", ItemList(fewer), rows);

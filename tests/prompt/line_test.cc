@@ -6,6 +6,7 @@
 
 #include "prompt/arm_fixture.h"
 #include "prompt/render.h"
+#include "rows_of.h"
 
 using namespace promptsweep;
 using nlohmann::json;
@@ -113,7 +114,7 @@ BOOST_AUTO_TEST_CASE(lines_conform_to_the_sdk_schema) {
   strange.question = "Wer?\u2028\"\\\x01 東京 \U0001F4A9";
   for (const ArmSpec& arm : {sampling_arm(), greedy_arm()}) {
     for (const Item& item : {closed_item("q"), open_item("q"), strange}) {
-      for (const RequestRow& row : request_rows(arm, "org/model", {item})) {
+      for (const RequestRow& row : rows_of(arm, "org/model", {item})) {
         const std::string line = request_line(arm, "org/model", item, row.request_id, row.seed);
         BOOST_TEST(line.find('\n') == std::string::npos);
         BOOST_TEST(line.find(R"({"request_id":)") == 0u);

@@ -7,6 +7,7 @@
 #include "base/random.h"
 #include "prompt/arm_fixture.h"
 #include "prompt/render.h"
+#include "rows_of.h"
 
 using namespace promptsweep;
 
@@ -31,8 +32,7 @@ BOOST_AUTO_TEST_SUITE(request_row)
 
 // The seed, the digest and the id were computed apart from this code.
 BOOST_AUTO_TEST_CASE(a_row_has_stable_values) {
-  const std::vector<RequestRow> rows =
-      request_rows(sampling_arm(), "org/model-1", {closed_item("q1")});
+  const std::vector<RequestRow> rows = rows_of(sampling_arm(), "org/model-1", {closed_item("q1")});
   BOOST_REQUIRE(rows.size() == 2u);
   const RequestRow& row = rows[1];
   BOOST_TEST(row.item_key == "nq|q1");
@@ -47,7 +47,7 @@ BOOST_AUTO_TEST_CASE(a_row_has_stable_values) {
 
 BOOST_AUTO_TEST_CASE(rows_are_in_item_order_samples_innermost) {
   const std::vector<Item> items = some_items();
-  const std::vector<RequestRow> rows = request_rows(sampling_arm(), "m", items);
+  const std::vector<RequestRow> rows = rows_of(sampling_arm(), "m", items);
   BOOST_REQUIRE(rows.size() == 2 * items.size());
   for (std::size_t i = 0; i < rows.size(); ++i) {
     BOOST_TEST(rows[i].item_key == item_key(items[i / 2]));
@@ -65,7 +65,7 @@ BOOST_AUTO_TEST_CASE(ids_are_unique_within_and_across_arms) {
   ArmSpec twin = sampling_arm();
   twin.arm_id = "arm3";
   for (const ArmSpec& arm : {sampling_arm(), greedy, twin}) {
-    const std::vector<RequestRow> rows = request_rows(arm, "m", some_items());
+    const std::vector<RequestRow> rows = rows_of(arm, "m", some_items());
     count += rows.size();
     ids.merge(ids_of(rows));
     for (const RequestRow& row : rows) customs.insert(row.custom_id);
@@ -77,13 +77,13 @@ BOOST_AUTO_TEST_CASE(ids_are_unique_within_and_across_arms) {
 BOOST_AUTO_TEST_CASE(order_never_enters_ids_or_seeds) {
   std::vector<Item> items = some_items();
   std::map<std::string, RequestRow> before;
-  for (const RequestRow& row : request_rows(sampling_arm(), "m", items)) {
+  for (const RequestRow& row : rows_of(sampling_arm(), "m", items)) {
     before[row.custom_id] = row;
   }
   Random random(1);
   shuffle(items, random);
   items.resize(40);
-  for (const RequestRow& row : request_rows(sampling_arm(), "m", items)) {
+  for (const RequestRow& row : rows_of(sampling_arm(), "m", items)) {
     BOOST_REQUIRE(before.contains(row.custom_id));
     BOOST_TEST(before[row.custom_id].request_id == row.request_id);
     BOOST_TEST(before[row.custom_id].seed == row.seed);
@@ -92,7 +92,7 @@ BOOST_AUTO_TEST_CASE(order_never_enters_ids_or_seeds) {
 
 BOOST_AUTO_TEST_CASE(the_id_follows_whatever_is_sent) {
   const std::vector<Item> items{open_item("q")};
-  const std::set<std::string> base = ids_of(request_rows(sampling_arm(), "m", items));
+  const std::set<std::string> base = ids_of(rows_of(sampling_arm(), "m", items));
   std::vector<ArmSpec> arms(7, sampling_arm());
   arms[0].system_prompt += " ";
   arms[1].instructions.open_book += "!";
@@ -102,26 +102,26 @@ BOOST_AUTO_TEST_CASE(the_id_follows_whatever_is_sent) {
   arms[5].decoding.stop.clear();
   arms[6].decoding.seed = 1;
   for (const ArmSpec& arm : arms) {
-    for (const std::string& id : ids_of(request_rows(arm, "m", items))) {
+    for (const std::string& id : ids_of(rows_of(arm, "m", items))) {
       BOOST_TEST(!base.contains(id));
     }
   }
   std::vector<Item> edited = items;
   edited[0].context += " ";
-  for (const std::string& id : ids_of(request_rows(sampling_arm(), "m", edited))) {
+  for (const std::string& id : ids_of(rows_of(sampling_arm(), "m", edited))) {
     BOOST_TEST(!base.contains(id));
   }
   // What this task type does not send leaves its ids alone.
   ArmSpec closed_edit = sampling_arm();
   closed_edit.instructions.closed_book += "!";
   closed_edit.decoding.max_new_tokens.closed_book = 1;
-  BOOST_CHECK(ids_of(request_rows(closed_edit, "m", items)) == base);
+  BOOST_CHECK(ids_of(rows_of(closed_edit, "m", items)) == base);
 }
 
 BOOST_AUTO_TEST_CASE(the_content_is_the_line_without_its_id) {
   const Item item = open_item("q");
   const ArmSpec arm = sampling_arm();
-  for (const RequestRow& row : request_rows(arm, "m", {item})) {
+  for (const RequestRow& row : rows_of(arm, "m", {item})) {
     BOOST_TEST(row.content_sha256 == sha256_hex(request_line(arm, "m", item, "", row.seed)));
   }
 }
@@ -130,14 +130,14 @@ BOOST_AUTO_TEST_CASE(samples_and_the_salt_have_seeds_of_their_own) {
   const std::vector<Item> items{closed_item("q")};
   ArmSpec salted = sampling_arm();
   salted.salt = "aa";
-  const auto plain = request_rows(sampling_arm(), "m", items);
-  const auto other = request_rows(salted, "m", items);
+  const auto plain = rows_of(sampling_arm(), "m", items);
+  const auto other = rows_of(salted, "m", items);
   const std::set<std::uint32_t> seeds{plain[0].seed, plain[1].seed, other[0].seed, other[1].seed};
   BOOST_TEST(seeds.size() == 4u);
 }
 
 BOOST_AUTO_TEST_CASE(d43_a_custom_id_of_an_item_with_bars_splits_into_six) {
-  const RequestRow row = request_rows(greedy_arm(), "m", {open_item("a|b|%7C")}).at(0);
+  const RequestRow row = rows_of(greedy_arm(), "m", {open_item("a|b|%7C")}).at(0);
   BOOST_TEST(split_id(row.custom_id) ==
                  (std::vector<std::string>{"squad", "a|b|%7C", "treatment", "0", "0", "open"}),
              boost::test_tools::per_element());
@@ -146,10 +146,20 @@ BOOST_AUTO_TEST_CASE(d43_a_custom_id_of_an_item_with_bars_splits_into_six) {
 BOOST_AUTO_TEST_CASE(a_list_finds_every_item_and_no_other) {
   const std::vector<Item> items = some_items();
   const ItemList list(items);
-  for (const Item& item : items) BOOST_TEST((list.find(item_key(item)).value() == item));
-  for (const char* absent : {"nq|absent", "", "zz|last"})
-    BOOST_TEST(!list.find(absent).value().has_value());
-  BOOST_TEST(!ItemList({}).find("nq|q1").value().has_value());
+  for (const Item& item : items) BOOST_CHECK(list.find(item_key(item)).value() == item);
+  for (const char* key : {"nq|absent", "", "zz|last"}) BOOST_CHECK(!list.find(key).value());
+}
+
+BOOST_AUTO_TEST_CASE(a_visit_that_fails_ends_the_rows) {
+  int visited = 0;
+  const Status done = for_each_request_row(sampling_arm(), "m", ItemList(some_items()),
+                                           [&](const RequestRow&) -> Status {
+                                             ++visited;
+                                             return Error{Code::io, "full"};
+                                           });
+  BOOST_REQUIRE(!done);
+  BOOST_TEST(done.error().text == "full");
+  BOOST_TEST(visited == 1);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -201,12 +201,12 @@ struct Sweep {
   ExecuteSummary run() {
     Result<std::unique_ptr<RunStore>> store = RunStore::open_for_writing(folder / "run_x");
     BOOST_REQUIRE(store);
-    Status planned = (*store)->write_plan(plan, items, false);
+    Status planned = (*store)->write_plan(plan, ItemList(items), false);
     BOOST_REQUIRE_MESSAGE(planned, (planned ? "" : planned.error().text));
     Status built = build_arms(**store, plan, ItemList(items));
     BOOST_REQUIRE_MESSAGE(built, (built ? "" : built.error().text));
-    Result<ExecuteSummary> summary =
-        execute(**store, plan, ItemList(items), options, observer, *stop);
+    const ItemList source(items);
+    Result<ExecuteSummary> summary = execute(**store, plan, source, options, observer, *stop);
     BOOST_REQUIRE_MESSAGE(summary, (summary ? "" : summary.error().text));
     states = arm_states(**store, plan).value();
     return *summary;
@@ -558,7 +558,7 @@ BOOST_AUTO_TEST_CASE(an_intended_job_is_looked_up_and_then_made_under_the_same_k
     {
       Result<std::unique_ptr<RunStore>> store = RunStore::open_for_writing(sweep.folder / "run_x");
       BOOST_REQUIRE(store);
-      BOOST_REQUIRE((*store)->write_plan(sweep.plan, sweep.items, false));
+      BOOST_REQUIRE((*store)->write_plan(sweep.plan, ItemList(sweep.items), false));
       BOOST_REQUIRE(build_arms(**store, sweep.plan, ItemList(sweep.items)));
       Result<std::unique_ptr<ArmStore>> arm = (*store)->open_arm(sweep.plan.arms[0]);
       BOOST_REQUIRE(arm);

@@ -20,7 +20,7 @@ std::vector<Item> items_of(DatasetFormat format, const std::string& name) {
   source.path = shared_file(name);
   Result<DatasetFile> file = read_dataset(source);
   BOOST_REQUIRE_MESSAGE(file, (file ? "" : file.error().text));
-  return std::move(file->items);
+  return all_items(*file->items).value();
 }
 
 // The share of items that `answer_of(index)` answers exactly.

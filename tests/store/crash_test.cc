@@ -147,7 +147,7 @@ BOOST_AUTO_TEST_CASE(a_planner_killed_at_random_moments_leaves_one_plan_or_none)
       if (!run) ::_exit(3);
       for (int i = 0;; ++i) {
         if (!(*run)->record_phase({"build", std::to_string(i), "h", "{}", "t"})) ::_exit(4);
-        if (!(*run)->write_plan(plan, items, true)) ::_exit(5);
+        if (!(*run)->write_plan(plan, ItemList(items), true)) ::_exit(5);
       }
     }
     ::usleep(static_cast<useconds_t>(random() % 60'000));
@@ -160,14 +160,14 @@ BOOST_AUTO_TEST_CASE(a_planner_killed_at_random_moments_leaves_one_plan_or_none)
     const auto read = run->plan();
     if (read) {
       BOOST_TEST(to_json(*read) == to_json(plan));
-      BOOST_TEST(value_of(run->items()).size() == items.size());
+      BOOST_TEST(read_all(run->items()).size() == items.size());
     } else {
       check_refused(read, Code::state, "no plan yet");
-      BOOST_TEST(value_of(run->items()).empty());
+      BOOST_TEST(read_all(run->items()).empty());
     }
   }
   auto run = value_of(RunStore::open_for_writing(path));
-  require_ok(run->write_plan(plan, items, true));
+  require_ok(run->write_plan(plan, ItemList(items), true));
   BOOST_TEST(to_json(value_of(run->plan())) == to_json(plan));
 }
 

@@ -48,6 +48,21 @@ std::unique_ptr<ArmStore> scored_arm(const std::filesystem::path& path,
   return store;
 }
 
+// The means of an arm by item; an error where the walk ends with one.
+Result<std::vector<ItemScore>> item_scores(ArmStore& store, const std::vector<Item>& items,
+                                           bool as_wrong) {
+  std::vector<ItemScore> out;
+  Status walked =
+      for_each_item_result(store, ItemList(items),
+                           [&](std::int64_t, const Item& of, const ItemResults& results) -> Status {
+                             const auto& scores = as_wrong ? results.as_wrong : results.excluding;
+                             if (!scores.empty()) out.push_back(mean_over_samples(of, scores));
+                             return ok;
+                           });
+  if (!walked) return std::move(walked).error();
+  return out;
+}
+
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(exports)
@@ -190,7 +205,8 @@ BOOST_AUTO_TEST_CASE(item_means_hold_the_answers_that_count) {
 
   check_refused(item_scores(*store, {items[1], items[2]}, false), Code::data, "squad|q0");
 
-  value_of(export_item_scores(folder / "s.csv", {{Condition::control, 0.5, store.get()}}, items));
+  value_of(export_item_scores(folder / "s.csv", {{Condition::control, 0.5, store.get()}},
+                              ItemList(items)));
   BOOST_TEST(value_of(read_file(folder / "s.csv")) ==
              "abstain_rate,abstain_rate_std,condition,em,em_std,f1,f1_std,false_answer_rate,"
              "false_answer_rate_std,item_key,temp,type,unsupported_rate,unsupported_rate_std\n"
@@ -211,7 +227,7 @@ BOOST_AUTO_TEST_CASE(score_rows_go_by_item_then_condition_then_temperature) {
                               {{Condition::treatment, 0, treatment.get()},
                                {Condition::control, 1, warm.get()},
                                {Condition::control, 0, control.get()}},
-                              items));
+                              ItemList(items)));
   const std::string text = value_of(read_file(folder / "s.csv"));
   BOOST_TEST(text.substr(text.find('\n') + 1) ==
              "0,,control,1,,,,,,nq|q0,0,closed,,\n"

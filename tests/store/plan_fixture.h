@@ -3,10 +3,18 @@
 #pragma once
 
 #include "fixtures.h"
+#include "records/item_source.h"
 
 namespace store_test {
 
 inline std::vector<Item> two_items() { return {item(0), item(1, TaskType::open_book)}; }
+
+inline ItemList two_item_list() { return ItemList(two_items()); }
+
+// What a source gives, or a failed test.
+inline std::vector<Item> read_all(Result<std::unique_ptr<ItemSource>> source) {
+  return value_of(all_items(*value_of(std::move(source))));
+}
 
 inline TrialSpec trial(const std::string& slug, const std::string& treatment) {
   TrialSpec out;

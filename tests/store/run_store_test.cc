@@ -19,14 +19,14 @@ BOOST_AUTO_TEST_CASE(a_plan_comes_back_as_it_was) {
     auto run = value_of(RunStore::open_for_writing(folder / "run_r1"));
     check_refused(run->plan(), Code::state, "no plan yet");
     BOOST_TEST(value_of(run->state()) == "incomplete");
-    require_ok(run->write_plan(plan, two_items(), false));
+    require_ok(run->write_plan(plan, two_item_list(), false));
   }
   auto run = value_of(RunStore::open_read_only(folder / "run_r1"));
   BOOST_TEST(to_json(value_of(run->plan())) == to_json(plan));
-  BOOST_CHECK(value_of(run->items()) == two_items());
-  BOOST_CHECK(value_of(run->items_of("control")) == two_items());
+  BOOST_CHECK(read_all(run->items()) == two_items());
+  BOOST_CHECK(read_all(run->items_of("control")) == two_items());
   check_refused(run->items_of("nobody"), Code::not_found, "nobody");
-  check_refused(run->write_plan(plan, two_items(), false), Code::state, "reading only");
+  check_refused(run->write_plan(plan, two_item_list(), false), Code::state, "reading only");
   check_refused(run->set_state("complete"), Code::state, "reading only");
   require_ok(run->verify());
 }
@@ -35,7 +35,7 @@ BOOST_AUTO_TEST_CASE(planning_again_leaves_what_exists_alone) {
   TemporaryFolder folder;
   auto run = value_of(RunStore::open_for_writing(folder / "run_r1"));
   const RunPlan plan = two_set_plan();
-  require_ok(run->write_plan(plan, two_items(), false));
+  require_ok(run->write_plan(plan, two_item_list(), false));
 
   // One prompt set only, by a command line override: the other trial stays current.
   RunPlan part = plan;
@@ -44,7 +44,7 @@ BOOST_AUTO_TEST_CASE(planning_again_leaves_what_exists_alone) {
   part.blocks.pop_back();
   part.arms[0].store_path = "elsewhere/arm.sqlite";
   part.command_line_json = R"(["run","--prompt_sets","a"])";
-  require_ok(run->write_plan(part, two_items(), false));
+  require_ok(run->write_plan(part, two_item_list(), false));
   const RunPlan after = value_of(run->plan());
   BOOST_REQUIRE_EQUAL(after.trials.size(), 2U);
   BOOST_TEST(!after.trials[1].superseded);
@@ -55,10 +55,10 @@ BOOST_AUTO_TEST_CASE(planning_again_leaves_what_exists_alone) {
 
   RunPlan other = plan;
   other.arms[1].identity_json = R"({"changed":true})";
-  check_refused(run->write_plan(other, two_items(), false), Code::state, "was recorded as");
+  check_refused(run->write_plan(other, two_item_list(), false), Code::state, "was recorded as");
   other = plan;
   other.run_id = "r2";
-  check_refused(run->write_plan(other, two_items(), false), Code::state, "holds the run r1");
+  check_refused(run->write_plan(other, two_item_list(), false), Code::state, "holds the run r1");
   BOOST_TEST(to_json(value_of(run->plan())) == to_json(after));
 }
 
@@ -68,14 +68,14 @@ BOOST_AUTO_TEST_CASE(a_trial_gains_the_side_that_it_lacked) {
   const RunPlan plan = two_set_plan();
   RunPlan control_only = plan;
   for (TrialSpec& trial : control_only.trials) trial.pairs[0].treatment_arm_id.clear();
-  require_ok(run->write_plan(control_only, two_items(), false));
+  require_ok(run->write_plan(control_only, two_item_list(), false));
   RunPlan treatment_only = plan;
   for (TrialSpec& trial : treatment_only.trials) trial.pairs[0].control_arm_id.clear();
-  require_ok(run->write_plan(treatment_only, two_items(), false));
+  require_ok(run->write_plan(treatment_only, two_item_list(), false));
   BOOST_TEST(to_json(value_of(run->plan())) == to_json(plan));
   RunPlan swapped = plan;
   swapped.trials[0].pairs[0].treatment_arm_id = "arm_b";
-  check_refused(run->write_plan(swapped, two_items(), false), Code::state,
+  check_refused(run->write_plan(swapped, two_item_list(), false), Code::state,
                 "was recorded with arm arm_a");
 }
 
@@ -83,7 +83,7 @@ BOOST_AUTO_TEST_CASE(an_edit_supersedes_trials_and_keeps_the_old_items) {
   TemporaryFolder folder;
   auto run = value_of(RunStore::open_for_writing(folder / "run_r1"));
   const RunPlan plan = two_set_plan();
-  require_ok(run->write_plan(plan, two_items(), false));
+  require_ok(run->write_plan(plan, two_item_list(), false));
 
   RunPlan edited = plan;
   edited.items_sha256 = "items-2";
@@ -100,8 +100,9 @@ BOOST_AUTO_TEST_CASE(an_edit_supersedes_trials_and_keeps_the_old_items) {
   }
   for (Block& block : edited.blocks) block.arm_id += "_new";
   const std::vector<Item> items{item(7)};
-  check_refused(run->write_plan(edited, items, false), Code::state, "not the ones pinned");
-  require_ok(run->write_plan(edited, items, true));
+  check_refused(run->write_plan(edited, ItemList(items), false), Code::state,
+                "not the ones pinned");
+  require_ok(run->write_plan(edited, ItemList(items), true));
   RunPlan after = value_of(run->plan());
   BOOST_REQUIRE_EQUAL(after.trials.size(), 4U);
   BOOST_TEST(after.trials[0].slug == "m-a-new");
@@ -109,17 +110,17 @@ BOOST_AUTO_TEST_CASE(an_edit_supersedes_trials_and_keeps_the_old_items) {
   BOOST_TEST(after.trials[2].slug == "m-a");
   BOOST_TEST(after.trials[2].superseded);
   BOOST_TEST(after.arms.size() == 6U);
-  BOOST_CHECK(value_of(run->items()) == items);
-  BOOST_CHECK(value_of(run->items_of("control_new")) == items);
-  BOOST_CHECK(value_of(run->items_of("control")) == two_items());
+  BOOST_CHECK(read_all(run->items()) == items);
+  BOOST_CHECK(read_all(run->items_of("control_new")) == items);
+  BOOST_CHECK(read_all(run->items_of("control")) == two_items());
 
   // The edit is taken back: the first trials count again.
-  require_ok(run->write_plan(plan, two_items(), true));
+  require_ok(run->write_plan(plan, two_item_list(), true));
   after = value_of(run->plan());
   BOOST_TEST(after.trials[0].slug == "m-a");
   BOOST_TEST(!after.trials[0].superseded);
   BOOST_TEST(after.trials[2].superseded);
-  check_refused(run->write_plan(plan, items, true), Code::state, "2 items are pinned");
+  check_refused(run->write_plan(plan, ItemList(items), true), Code::state, "2 items are pinned");
   require_ok(run->verify());
 }
 
@@ -130,7 +131,7 @@ BOOST_AUTO_TEST_CASE(plans_that_cannot_be_folders_are_refused) {
   const auto refused = [&](auto change, const std::string& says) {
     RunPlan bad = plan;
     change(bad);
-    check_refused(run->write_plan(bad, two_items(), true), Code::state, says);
+    check_refused(run->write_plan(bad, two_item_list(), true), Code::state, says);
   };
   refused([](RunPlan& p) { p.trials[1].slug = "M-A"; }, "upper and lower case only");
   refused([](RunPlan& p) { p.trials[1].slug = "m-a"; }, "two trials m-a");
@@ -146,11 +147,11 @@ BOOST_AUTO_TEST_CASE(plans_that_cannot_be_folders_are_refused) {
   refused([](RunPlan& p) { p.arms[0].engine_id = "x"; }, "unknown engine x");
   RunPlan not_utf8 = plan;
   not_utf8.arms[0].system_prompt = "\xFF";
-  check_refused(run->write_plan(not_utf8, two_items(), true), Code::data, "cannot be stored");
+  check_refused(run->write_plan(not_utf8, two_item_list(), true), Code::data, "cannot be stored");
   check_refused(run->plan(), Code::state, "no plan yet");
 
   // Also against a folder that an earlier plan made.
-  require_ok(run->write_plan(plan, two_items(), false));
+  require_ok(run->write_plan(plan, two_item_list(), false));
   refused([](RunPlan& p) { p.trials[0].slug = "M-A"; }, "upper and lower case only");
 }
 
@@ -183,7 +184,7 @@ BOOST_AUTO_TEST_CASE(arms_open_where_the_plan_put_them) {
   TemporaryFolder folder;
   auto run = value_of(RunStore::open_for_writing(folder / "run_r1"));
   const RunPlan plan = two_set_plan();
-  require_ok(run->write_plan(plan, two_items(), false));
+  require_ok(run->write_plan(plan, two_item_list(), false));
   check_refused(run->open_arm_read_only(plan.arms[0]), Code::not_found, "no arm store");
   {
     auto arm = value_of(run->open_arm(plan.arms[0]));

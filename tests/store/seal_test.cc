@@ -19,7 +19,7 @@ namespace {
 std::unique_ptr<RunStore> small_run(const std::filesystem::path& folder) {
   auto run = value_of(RunStore::open_for_writing(folder));
   const RunPlan plan = two_set_plan();
-  require_ok(run->write_plan(plan, two_items(), false));
+  require_ok(run->write_plan(plan, two_item_list(), false));
   auto arm = value_of(run->open_arm(plan.arms[0]));
   const auto rows = request_rows(2);
   require_ok(arm->initialise(plan.arms[0], rows));
@@ -75,7 +75,7 @@ BOOST_AUTO_TEST_CASE(a_sealed_run_checks_with_sha256sum_and_takes_no_more_writes
   const RunPlan plan = two_set_plan();
   {
     auto run = value_of(RunStore::open_for_writing(path));
-    check_refused(run->write_plan(plan, two_items(), true), Code::state, "sealed");
+    check_refused(run->write_plan(plan, two_item_list(), true), Code::state, "sealed");
     check_refused(run->record_phase({}), Code::state, "sealed");
     check_refused(run->set_state("sealed"), Code::state, "sealed");
     check_refused(run->open_arm(plan.arms[0]), Code::state, "sealed");
@@ -126,7 +126,7 @@ BOOST_AUTO_TEST_CASE(the_catalogue_lists_newest_first_and_names_what_it_cannot_r
     auto run = value_of(RunStore::open_for_writing(folder / name));
     RunPlan plan = two_set_plan();
     plan.run_id = std::string(name).substr(4);
-    require_ok(run->write_plan(plan, two_items(), false));
+    require_ok(run->write_plan(plan, two_item_list(), false));
     ::usleep(2000);
   }
   std::filesystem::create_directories(folder / "run_broken");
