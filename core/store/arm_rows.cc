@@ -43,7 +43,7 @@ const char* const accepted_columns =
     "r.finished_unix_us, r.attempts, r.cached, r.job_id, r.timings_json, r.text, "
     "s.request_id, s.em, s.f1, s.abstained, s.false_answer, s.unsupported";
 
-bool has_result(const Statement& row, int first) { return !row.is_null(first + 7); }
+bool has_result(const Statement& row, int first) { return !row.is_null(first + 8); }
 
 Status read_accepted(const Statement& row, int first, ArmStore::AcceptedResult& out) {
   out.request = request_from(row, first);
