@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "records/difference.h"
 #include "records/plan.h"
 #include "records/request.h"
 #include "records/score.h"
@@ -120,9 +121,11 @@ class ArmStore {
   virtual Status put_scores(const std::string& input_hash,
                             const std::vector<std::pair<std::string, Score>>& by_request_id) = 0;
 
-  // Reads the whole file: SQLite's integrity checks and the store's own rules. Code::data names
-  // what is wrong.
+  // Reads the whole file: SQLite's integrity checks and the store's own rules, every result's
+  // digest among them. Code::data names what is wrong.
   virtual Status verify() = 0;
+  // The same, and tells of every result that is not what was written instead of the first.
+  virtual Status verify(const DifferenceSink& damaged) = 0;
 };
 
 }  // namespace promptsweep
