@@ -4,6 +4,7 @@
 
 #include "base/digest.h"
 #include "base/env.h"
+#include "base/unicode.h"
 #include "cli/arguments.h"
 #include "cli/command.h"
 #include "cli/verify_run.h"
@@ -54,13 +55,22 @@ Result<std::filesystem::path> folder_of(const std::string& run, const std::strin
                                         " (--experiments_dir names another place)"};
 }
 
+// What a damaged store holds may be any bytes: one line of valid text, without control characters.
+std::string one_line(const std::string& text) {
+  std::string out = replace_invalid_utf8(text);
+  for (char& c : out) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = ' ';
+  }
+  return out;
+}
+
 std::string line_of(const Difference& d) {
   std::string out = d.file;
   if (!d.row.empty()) out += ": " + d.row;
   out += ": " + d.says;
   if (!d.stored.empty()) out += "; stored " + d.stored;
   if (!d.recomputed.empty()) out += "; recomputed " + d.recomputed;
-  return out;
+  return one_line(out);
 }
 
 struct Count {
@@ -89,7 +99,7 @@ void print_text(const VerifyReport& report, const std::filesystem::path& folder)
     std::cout << std::string(number.size() < 10 ? 10 - number.size() : 0, ' ') << number << ' '
               << count.what << '\n';
   }
-  for (const std::string& note : report.notes) std::cout << "note: " << note << '\n';
+  for (const std::string& note : report.notes) std::cout << "note: " << one_line(note) << '\n';
   for (const Difference& difference : report.differences) {
     std::cout << "DIFFERS " << line_of(difference) << '\n';
   }

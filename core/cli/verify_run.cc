@@ -222,7 +222,8 @@ Result<VerifyReport> verify_run(const std::filesystem::path& run_folder,
   Result<std::unique_ptr<RunStore>> run = RunStore::open_immutable(failed ? run_folder : folder);
   if (run) return RunCheck(**run, scratch).check();
   if (run.error().code != Code::data) return std::move(run).error();
-  VerifyReport report;  // damage that keeps the run from being opened
+  // Damage that keeps the run from being opened.
+  VerifyReport report;
   report.state = "unreadable";
   report.difference_count = 1;
   report.differences.push_back({"run.sqlite", "", run.error().text, "", ""});

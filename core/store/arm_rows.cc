@@ -276,7 +276,17 @@ Status check_rules(const Database& database) {
     const char* broken;  // selects a request or job that breaks it
     const char* says;
   };
+  // The first four are the tables' own CHECKs, which SQLite forgets on a file opened for reading.
   static constexpr Rule rules[] = {
+      {"SELECT request_id FROM requests WHERE type NOT IN ('closed', 'open')",
+       "has a task type that does not exist"},
+      {"SELECT request_id FROM attempts WHERE disposition NOT IN "
+       "('accepted', 'transient', 'duplicate')",
+       "has an attempt whose disposition does not exist"},
+      {"SELECT job_id FROM jobs WHERE type NOT IN ('closed', 'open')",
+       "is a job of a task type that does not exist"},
+      {"SELECT job_id FROM jobs WHERE state NOT IN ('intended', 'submitted', 'terminal')",
+       "is a job of a state that does not exist"},
       {"SELECT r.request_id FROM results r WHERE NOT EXISTS(SELECT 1 FROM attempts a WHERE "
        "a.request_id = r.request_id AND a.attempt = r.attempt AND a.disposition = 'accepted')",
        "has a result without its attempt"},

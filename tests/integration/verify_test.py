@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import pathlib
+import random
 import shutil
 import sqlite3
 import subprocess
@@ -143,6 +144,60 @@ def check_stores(run_folder):
     verify(run_folder)
 
 
+def content(store):
+    """What the arm's numbers come from; None where SQLite cannot read it."""
+    try:
+        return [sql(store, query) for query in (
+            "SELECT request_id, custom_id, item_key, sample_index, type, seed, content_sha256 FROM requests ORDER BY position",
+            "SELECT * FROM results ORDER BY request_id", "SELECT * FROM scores ORDER BY request_id")]
+    except (sqlite3.Error, UnicodeDecodeError):
+        return None
+
+
+def check_any_byte(run_folder):
+    """Any byte of a store: found whenever it changes what is stored, and never a crash."""
+    seed = int(os.environ.get("PROMPTSWEEP_TEST_SEED", random.randrange(1 << 30)))
+    r = random.Random(seed)
+    store = sorted(run_folder.glob("shared_controls/*/arm.sqlite"))[0]
+    before = content(store)
+    found = 0
+    used = [at for at, byte in enumerate(store.read_bytes()) if byte != 0]
+    for _ in range(60):
+        at, bit = r.choice(used), 1 << r.randrange(8)
+        with changed(store):
+            data = bytearray(store.read_bytes())
+            data[at] ^= bit
+            store.write_bytes(bytes(data))
+            done = subprocess.run([PROGRAM, "verify", str(run_folder)], capture_output=True, text=True, timeout=120)
+            assert done.returncode in (0, 1), (seed, at, bit, done.returncode, done.stdout, done.stderr)
+            found += done.returncode
+            for side in ("-wal", "-shm"):
+                assert not os.path.exists(f"{store}{side}")
+            same = done.returncode == 1 or content(store) == before
+            for side in ("-wal", "-shm", "-journal"):  # of our own look at a damaged header
+                pathlib.Path(f"{store}{side}").unlink(missing_ok=True)
+            assert same, (seed, at, bit, done.stdout)
+    print(f"seed {seed}: {found} of 60 flipped bits were found; the others changed nothing that is stored")
+
+
+def check_any_byte_of_the_plan(run_folder):
+    """A damaged plan may hide everything; it ends neither in a crash nor in an endless loop."""
+    r = random.Random(7)
+    store = run_folder / "run.sqlite"
+    used = [at for at, byte in enumerate(store.read_bytes()) if byte != 0]
+    codes = []
+    for _ in range(30):
+        at = r.choice(used)
+        with changed(store):
+            data = bytearray(store.read_bytes())
+            data[at] ^= 1 << r.randrange(8)
+            store.write_bytes(bytes(data))
+            done = subprocess.run([PROGRAM, "verify", str(run_folder)], capture_output=True, text=True, timeout=120)
+            assert done.returncode in (0, 1, 2) and "internal error" not in done.stderr, (at, done)
+            codes.append(done.returncode)
+    assert codes.count(1) > 20, codes
+
+
 def check_pinned(run_folder):
     store = run_folder / "run.sqlite"
     pinned = sql(store, "SELECT items_sha256 FROM items LIMIT 1")[0][0]
@@ -220,7 +275,9 @@ def check_speed_is_recorded(folder):
     run(folder, "--run_id", "twice", "--prompt_sets", "alpha")
     run(folder, "--run_id", "twice")
     twice = folder / "experiments/run_twice"
-    assert "items a minute" in next(twice.glob("*/reports/report.md")).read_text()
+    aggregate = (twice / "aggregate_report.md").read_text()
+    row = next(line for line in aggregate.splitlines() if "/reports/report.md)" in line)
+    assert float(row.split("|")[-3]) > 0, row  # items a minute
     verify(twice)
     store = twice / "run.sqlite"
     with changed(store):
@@ -229,7 +286,7 @@ def check_speed_is_recorded(folder):
         for speed in settings["speeds"].values():
             speed["seconds"] *= 2
         sql(store, "UPDATE meta SET value = ? WHERE key = 'result_settings'", json.dumps(settings))
-        differences(twice)
+        expect_row(twice, "aggregate_report.md")
     verify(twice)
 
 
@@ -263,6 +320,9 @@ def check_refusals(folder):
 
 with tempfile.TemporaryDirectory() as name:
     folder = pathlib.Path(name)
+    scratch = folder / "scratch"
+    scratch.mkdir()
+    os.environ["TMPDIR"] = str(scratch)
     write_sweep(folder)
     run(folder, "--run_id", "main")
     main = folder / "experiments/run_main"
@@ -276,9 +336,11 @@ with tempfile.TemporaryDirectory() as name:
     assert "verified" in verify(main)
     check_files(main)
     check_stores(main)
+    check_any_byte(main)
+    check_any_byte_of_the_plan(main)
     check_pinned(main)
     assert {k: v[0] for k, v in snapshot(main).items()} == {k: v[0] for k, v in before.items()}
     check_sealed(folder)
     check_speed_is_recorded(folder)
     check_refusals(folder)
-    assert not list(pathlib.Path(tempfile.gettempdir()).glob("promptsweep-verify-*/made")), "files were left behind"
+    assert not list(scratch.iterdir()), "files were left behind"

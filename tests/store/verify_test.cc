@@ -119,6 +119,21 @@ BOOST_AUTO_TEST_CASE(a_result_that_differs_from_its_attempt_is_named) {
   check_refused(rules, Code::data, request_rows(3)[1].request_id);
 }
 
+BOOST_AUTO_TEST_CASE(the_checks_of_the_tables_hold_on_a_file_opened_for_reading_too) {
+  TemporaryFolder folder;
+  const auto path = folder / "arm.sqlite";
+  make_arm(path);
+  const std::string id = request_rows(3)[1].request_id;
+  for (const std::string change :
+       {"requests SET type = 'closel'", "attempts SET disposition = ''"}) {
+    run_sql(path, "PRAGMA ignore_check_constraints=ON; UPDATE " + change + " WHERE request_id = '" +
+                      id + "'");
+    Status rules = ok;
+    damage_of(path, &rules);
+    check_refused(rules, Code::data, id);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_store_of_before_the_digests_is_read_and_gains_them) {
   TemporaryFolder folder;
   const auto path = folder / "arm.sqlite";
