@@ -20,6 +20,7 @@ const std::vector<Command>& commands() {
       {"prepare", "make the prepared data files from the official downloads", &cmd_prepare},
       {"score", "score a file of predictions against a data set", &cmd_score},
       {"list", "list the runs of an experiments folder", &cmd_list},
+      {"verify", "make a run's numbers again and compare; check its seal", &cmd_verify},
   };
   return all;
 }

@@ -8,19 +8,6 @@
 namespace promptsweep {
 namespace {
 
-// A result is never replaced, so the arm (whose id holds its items) and the number of accepted
-// results name the answers exactly.
-std::string input_hash(const ArmSpec& arm, const ArmProgress& progress, const ScoringRules& rules) {
-  FieldHash hash;
-  hash.add("scores").add(std::int64_t{scoring_version}).add(arm.arm_id).add(progress.accepted);
-  for (const std::string& phrase : rules.abstention_phrases) hash.add(phrase);
-  hash.add(rules.unsupported.strategy == UnsupportedRule::Strategy::baseline ? "baseline"
-                                                                             : "overlap");
-  hash.add(format_number(rules.unsupported.min_token_overlap));
-  hash.add(format_number(rules.unsupported_threshold));
-  return sha256_hex(hash.bytes());
-}
-
 Status score_arm(ArmStore& store, const ItemSource& items, const ScoringRules& rules,
                  const std::string& hash) {
   return store.score_all(
@@ -35,6 +22,20 @@ Status score_arm(ArmStore& store, const ItemSource& items, const ScoringRules& r
 
 }  // namespace
 
+// A result is never replaced, so the arm (whose id holds its items) and the number of accepted
+// results name the answers exactly.
+std::string scores_hash(const ArmSpec& arm, const ArmProgress& progress,
+                        const ScoringRules& rules) {
+  FieldHash hash;
+  hash.add("scores").add(std::int64_t{scoring_version}).add(arm.arm_id).add(progress.accepted);
+  for (const std::string& phrase : rules.abstention_phrases) hash.add(phrase);
+  hash.add(rules.unsupported.strategy == UnsupportedRule::Strategy::baseline ? "baseline"
+                                                                             : "overlap");
+  hash.add(format_number(rules.unsupported.min_token_overlap));
+  hash.add(format_number(rules.unsupported_threshold));
+  return sha256_hex(hash.bytes());
+}
+
 Status score_arms(RunStore& run, const RunPlan& plan, const ScoringRules& rules,
                   Observer& observer) {
   for (const ArmSpec& arm : plan.arms) {
@@ -46,7 +47,7 @@ Status score_arms(RunStore& run, const RunPlan& plan, const ScoringRules& rules,
       if (!progress) return std::move(progress).error();
       Result<std::string> known = (*store)->scores_input_hash();
       if (!known) return std::move(known).error();
-      hash = input_hash(arm, *progress, rules);
+      hash = scores_hash(arm, *progress, rules);
       if (*known == hash) {
         observer.phase_skipped("score", arm.arm_id);
         continue;

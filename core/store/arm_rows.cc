@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "store/arm_rows.h"
 
+#include <cmath>
 #include <iterator>
+
+#include "base/digest.h"
+#include "records/decoding.h"
 
 namespace promptsweep {
 namespace {
@@ -92,6 +96,63 @@ JobRow job_from(const Statement& row) {
           .created_unix_us = row.integer(8)};
 }
 
+std::string result_digest(const ResultRow& r) {
+  // No number is written as nothing, so an absent one cannot be taken for another.
+  const auto number = [](const std::optional<std::int64_t>& value) {
+    return value ? std::to_string(*value) : std::string();
+  };
+  // SQLite stores NaN as NULL.
+  const bool measured = r.latency_ms && !std::isnan(*r.latency_ms);
+  FieldHash hash;
+  hash.add(r.request_id).add(to_string(r.outcome)).add(r.text).add(r.finish_reason).add(r.error);
+  hash.add(r.model).add(number(r.prompt_tokens)).add(number(r.prompt_tokens_evaluated));
+  hash.add(number(r.completion_tokens)).add(r.remote_id);
+  hash.add(r.seed_honoured ? (*r.seed_honoured ? "true" : "false") : "");
+  hash.add(measured ? format_number(*r.latency_ms) : "").add(r.finished_unix_us);
+  hash.add(std::int64_t{r.attempts}).add(r.cached ? "true" : "false").add(r.job_id);
+  hash.add(r.timings_json);
+  return sha256_hex(hash.bytes());
+}
+
+Status add_digest_column(const Database& database) {
+  const Result<std::int64_t> there = database.integer_of(
+      "SELECT COUNT(*) FROM pragma_table_info('results') WHERE name = 'digest'");
+  if (!there) return there.error();
+  if (*there != 0) return ok;
+  return database.execute("ALTER TABLE results ADD COLUMN digest TEXT NOT NULL DEFAULT ''");
+}
+
+Status find_damaged_results(const Database& database, const DifferenceSink& found) {
+  const std::string file = database.path().string();
+  const Result<std::int64_t> there = database.integer_of(
+      "SELECT COUNT(*) FROM pragma_table_info('results') WHERE name = 'digest'");
+  if (!there) return there.error();
+  if (*there == 0) {
+    found({file, "", "made by an older program: its results have no digests", "", ""});
+    return ok;
+  }
+  return database.for_each_row(
+      std::string("SELECT r.digest, ") + accepted_columns + " ORDER BY q.position",
+      [&](const Statement& row) -> Status {
+        ArmStore::AcceptedResult accepted;
+        const Status read = read_accepted(row, 1, accepted);
+        const std::string stored = row.text(0);
+        const std::string name =
+            "request " + accepted.request.request_id + " (" + accepted.request.custom_id + ")";
+        if (!read) {
+          found({file, name, "the stored response makes no sense: " + read.error().text, "", ""});
+          return ok;
+        }
+        const std::string digest = result_digest(accepted.result);
+        if (digest == stored) return ok;
+        found({file, name,
+               stored.empty() ? "the stored response has no digest"
+                              : "the stored response is not what was written: its digest differs",
+               stored, digest});
+        return ok;
+      });
+}
+
 Status count_progress(const Database& database, ArmProgress& out) {
   const Result<std::int64_t> expected = database.integer_of("SELECT COUNT(*) FROM requests");
   if (!expected) return expected.error();
@@ -166,7 +227,7 @@ Status insert_results(const Database& database, const std::vector<BufferedResult
   if (!attempt) return std::move(attempt).error();
   Result<Statement> result = database.prepare(
       "INSERT INTO results SELECT ?1, MAX(attempt), ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12,"
-      " ?13, ?14, ?15, ?16, ?17 FROM attempts WHERE request_id = ?1");
+      " ?13, ?14, ?15, ?16, ?17, ?18 FROM attempts WHERE request_id = ?1");
   if (!result) return std::move(result).error();
   for (const BufferedResult& buffered : group) {
     const ResultRow& r = buffered.row;
@@ -182,7 +243,7 @@ Status insert_results(const Database& database, const std::vector<BufferedResult
             ->bind(r.request_id, to_string(r.outcome), r.finish_reason, r.error, r.model,
                    r.prompt_tokens, r.prompt_tokens_evaluated, r.completion_tokens, r.remote_id,
                    r.seed_honoured, r.latency_ms, r.finished_unix_us, r.attempts, r.cached,
-                   r.job_id, r.timings_json, r.text)
+                   r.job_id, r.timings_json, r.text, result_digest(r))
             .run();
     if (!accepted) return accepted;
   }
@@ -216,13 +277,30 @@ Status check_rules(const Database& database) {
     const char* broken;  // selects a request or job that breaks it
     const char* says;
   };
+  // The first four are the tables' own CHECKs, which SQLite forgets on a file opened for reading.
   static constexpr Rule rules[] = {
+      {"SELECT request_id FROM requests WHERE type NOT IN ('closed', 'open')",
+       "has a task type that does not exist"},
+      {"SELECT request_id FROM attempts WHERE disposition NOT IN "
+       "('accepted', 'transient', 'duplicate')",
+       "has an attempt whose disposition does not exist"},
+      {"SELECT job_id FROM jobs WHERE type NOT IN ('closed', 'open')",
+       "is a job of a task type that does not exist"},
+      {"SELECT job_id FROM jobs WHERE state NOT IN ('intended', 'submitted', 'terminal')",
+       "is a job of a state that does not exist"},
       {"SELECT r.request_id FROM results r WHERE NOT EXISTS(SELECT 1 FROM attempts a WHERE "
        "a.request_id = r.request_id AND a.attempt = r.attempt AND a.disposition = 'accepted')",
        "has a result without its attempt"},
       {"SELECT a.request_id FROM attempts a WHERE a.disposition = 'accepted' AND NOT EXISTS"
        "(SELECT 1 FROM results r WHERE r.request_id = a.request_id AND r.attempt = a.attempt)",
        "has an accepted attempt without its result"},
+      {"SELECT r.request_id FROM results r JOIN attempts a ON a.request_id = r.request_id AND "
+       "a.attempt = r.attempt WHERE a.outcome IS NOT r.outcome OR a.error IS NOT r.error OR "
+       "a.prompt_tokens IS NOT r.prompt_tokens OR a.completion_tokens IS NOT r.completion_tokens "
+       "OR a.remote_id IS NOT r.remote_id OR a.latency_ms IS NOT r.latency_ms OR "
+       "a.finished_unix_us IS NOT r.finished_unix_us OR a.attempts IS NOT r.attempts OR "
+       "a.cached IS NOT r.cached OR a.job_id IS NOT r.job_id",
+       "has a result that differs from its attempt"},
       {"SELECT j.job_id FROM jobs j WHERE j.request_count <> (SELECT COUNT(*) FROM job_requests q "
        "WHERE q.job_id = j.job_id)",
        "is a job whose number of requests is wrong"},

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "records/difference.h"
 #include "store/arm_store.h"
 #include "store/database.h"
 #include "store/group_commit.h"
@@ -36,6 +37,13 @@ inline constexpr char job_columns[] =
     "job_id, type, state, requests_file, requests_sha256, resume_token, numerics_json, "
     "request_count, created_unix_us";
 JobRow job_from(const Statement& row);
+
+// What `results.digest` holds: SHA-256 over the request's id and every stored member of its result.
+std::string result_digest(const ResultRow& row);
+// A store of before that column gets it, empty.
+Status add_digest_column(const Database& database);
+// Every accepted result that is not what was written, in item order.
+Status find_damaged_results(const Database& database, const DifferenceSink& found);
 
 Status count_progress(const Database& database, ArmProgress& out);
 Status insert_job(const Database& database, const JobRow& job, const std::vector<std::string>& ids);

@@ -41,7 +41,8 @@ CREATE TABLE results(
   cached INTEGER NOT NULL,
   job_id TEXT NOT NULL,
   timings_json TEXT NOT NULL,
-  text TEXT NOT NULL
+  text TEXT NOT NULL,
+  digest TEXT NOT NULL DEFAULT ''
 );
 CREATE INDEX results_by_outcome ON results(outcome);
 

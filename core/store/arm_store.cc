@@ -65,6 +65,7 @@ class SqliteArmStore final : public ArmStore {
       const std::string& input_hash,
       const std::function<Result<std::optional<Score>>(const AcceptedResult&)>& score_of) override;
   Status verify() override;
+  Status verify(const DifferenceSink& damaged) override;
 
  private:
   Status commit_group(const std::vector<BufferedResult>& group);
@@ -609,15 +610,28 @@ Status SqliteArmStore::score_all(
 }
 
 Status SqliteArmStore::verify() {
+  std::optional<Difference> first;
+  Status sound = verify([&](const Difference& damage) {
+    if (!first) first = damage;
+  });
+  if (!sound || !first) return sound;
+  return Error{Code::data, first->file + ": " + first->row + ": " + first->says};
+}
+
+Status SqliteArmStore::verify(const DifferenceSink& damaged) {
   if (Status flushed = flush(); !flushed) return flushed;
   const std::lock_guard lock(database_mutex_);
   if (Status sound = database_.verify(); !sound) return sound;
+  if (Status found = find_damaged_results(database_, damaged); !found) return found;
   return check_rules(database_);
 }
 
 Result<std::unique_ptr<ArmStore>> open_store(const std::filesystem::path& path, Access access) {
   Result<Database> database = Database::open(path, arm_format, access);
   if (!database) return std::move(database).error();
+  if (access == Access::read_write) {
+    if (Status added = add_digest_column(*database); !added) return std::move(added).error();
+  }
   auto store = std::make_unique<SqliteArmStore>(std::move(database).value());
   if (access == Access::read_write) {
     if (Status loaded = store->load_index(); !loaded) return std::move(loaded).error();

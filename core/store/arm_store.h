@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "records/difference.h"
 #include "records/plan.h"
 #include "records/request.h"
 #include "records/score.h"
@@ -153,9 +154,11 @@ class ArmStore {
       const std::string& input_hash,
       const std::function<Result<std::optional<Score>>(const AcceptedResult&)>& score_of) = 0;
 
-  // Reads the whole file: SQLite's integrity checks and the store's own rules. Code::data names
-  // what is wrong.
+  // Reads the whole file: SQLite's integrity checks and the store's own rules, every result's
+  // digest among them. Code::data names what is wrong.
   virtual Status verify() = 0;
+  // The same, and tells of every result that is not what was written instead of the first.
+  virtual Status verify(const DifferenceSink& damaged) = 0;
 };
 
 }  // namespace promptsweep

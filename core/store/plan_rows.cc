@@ -4,6 +4,8 @@
 #include <exception>
 #include <map>
 
+#include "base/digest.h"
+
 namespace promptsweep {
 namespace {
 
@@ -167,6 +169,39 @@ Status pin_items(const Database& database, const std::string& items_sha256,
     }
     return insert->bind(items_sha256, position, item_key(item), document).run();
   });
+}
+
+Status find_damaged_items(const Database& database, const DifferenceSink& found) {
+  const std::string file = database.path().string();
+  std::string set;  // whose rows are being read
+  Sha256 hash;
+  const auto end_set = [&] {
+    const std::string now = hash.hex();
+    if (!set.empty() && now != set) {
+      found(
+          {file, "items " + set, "the pinned items are not those that their hash names", set, now});
+    }
+  };
+  Status read = database.for_each_row(
+      "SELECT items_sha256, position, item_key, document FROM items "
+      "ORDER BY items_sha256, position",
+      [&](const Statement& row) -> Status {
+        if (row.text(0) != set) {
+          end_set();
+          hash = Sha256();
+          set = row.text(0);
+        }
+        const std::string document = row.text(3);
+        hash.update(FieldHash().add(document).bytes());
+        const std::optional<Item> item = item_from_json(document);
+        if (item && item_key(*item) == row.text(2)) return ok;
+        found({file, "item " + row.text(2) + " (position " + std::to_string(row.integer(1)) + ")",
+               item ? "the pinned item has another key" : "the pinned item makes no sense",
+               row.text(2), item ? item_key(*item) : ""});
+        return ok;
+      });
+  if (read) end_set();
+  return read;
 }
 
 }  // namespace promptsweep

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "records/difference.h"
 #include "records/item_source.h"
 #include "records/plan.h"
 #include "store/database.h"
@@ -27,5 +28,7 @@ Result<std::int64_t> count_items(const Database& database, const std::string& it
 // Adds a set of items unless it is there.
 Status pin_items(const Database& database, const std::string& items_sha256,
                  const ItemSource& items);
+// Every pinned item that makes no sense, and every set that is not the one its hash names.
+Status find_damaged_items(const Database& database, const DifferenceSink& found);
 
 }  // namespace promptsweep

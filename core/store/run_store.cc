@@ -90,11 +90,27 @@ class PinnedItems final : public ItemSource {
   const std::int64_t size_;
   mutable std::optional<Statement> select_;
 };
+// Whoever opens a store for writing has a log beside it until it closes; so has one that was
+// killed.
+Status check_no_log(const std::filesystem::path& file) {
+  std::filesystem::path log = file;
+  log += "-wal";
+  std::error_code failed;
+  // Nobody writes a sealed run: what lies beside its stores says nothing.
+  if (!std::filesystem::exists(log, failed) || !check_not_sealed(file)) return ok;
+  return Error{Code::state, file.string() + ": a log lies beside the store: another process has " +
+                                "the run open, or one was killed and the run is to be resumed"};
+}
 
 class SqliteRunStore final : public RunStore {
  public:
-  SqliteRunStore(std::filesystem::path folder, std::optional<FileLock> lock, Database database)
-      : folder_(std::move(folder)), lock_(std::move(lock)), database_(std::move(database)) {}
+  // `arm_access`: of arms that are opened for reading.
+  SqliteRunStore(std::filesystem::path folder, std::optional<FileLock> lock, Database database,
+                 Access arm_access)
+      : folder_(std::move(folder)),
+        lock_(std::move(lock)),
+        arm_access_(arm_access),
+        database_(std::move(database)) {}
 
   Status stamp_creation();
 
@@ -115,7 +131,10 @@ class SqliteRunStore final : public RunStore {
   Status set_state(const std::string& state) override;
   Result<std::unique_ptr<ArmStore>> open_arm(const ArmSpec& arm) override;
   Result<std::unique_ptr<ArmStore>> open_arm_read_only(const ArmSpec& arm) override;
+  Result<std::string> result_settings() override;
+  Status record_result_settings(const std::string& json) override;
   Status verify() override;
+  Status find_damaged_items(const DifferenceSink& found) override;
 
  private:
   Status check_writable() const;
@@ -123,7 +142,8 @@ class SqliteRunStore final : public RunStore {
 
   const std::filesystem::path folder_;
   const std::optional<FileLock> lock_;  // held by a writer; outlives the database
-  std::mutex mutex_;                    // guards database_
+  const Access arm_access_;
+  std::mutex mutex_;  // guards database_
   const Database database_;
 };
 
@@ -314,13 +334,31 @@ Result<std::unique_ptr<ArmStore>> SqliteRunStore::open_arm_read_only(const ArmSp
   const std::lock_guard lock(mutex_);
   const Result<std::filesystem::path> place = place_of(arm.arm_id);
   if (!place) return place.error();
-  const bool sealed = !check_not_sealed(*place);
-  return sealed ? ArmStore::open_immutable(*place) : ArmStore::open_read_only(*place);
+  const bool immutable = arm_access_ == Access::immutable || !check_not_sealed(*place);
+  if (!immutable) return ArmStore::open_read_only(*place);
+  if (Status quiet = check_no_log(*place); !quiet) return std::move(quiet).error();
+  return ArmStore::open_immutable(*place);
+}
+
+Result<std::string> SqliteRunStore::result_settings() {
+  const std::lock_guard lock(mutex_);
+  return read_meta(database_, "result_settings");
+}
+
+Status SqliteRunStore::record_result_settings(const std::string& json) {
+  const std::lock_guard lock(mutex_);
+  if (Status writable = check_writable(); !writable) return writable;
+  return write_meta(database_, "result_settings", json);
 }
 
 Status SqliteRunStore::verify() {
   const std::lock_guard lock(mutex_);
   return database_.verify();
+}
+
+Status SqliteRunStore::find_damaged_items(const DifferenceSink& found) {
+  const std::lock_guard lock(mutex_);
+  return promptsweep::find_damaged_items(database_, found);
 }
 
 }  // namespace
@@ -340,7 +378,7 @@ Result<std::unique_ptr<RunStore>> RunStore::open_for_writing(
       Database::open(run_folder / run_database_name, run_format, Access::read_write);
   if (!database) return std::move(database).error();
   auto store = std::make_unique<SqliteRunStore>(run_folder, std::move(lock).value(),
-                                                std::move(database).value());
+                                                std::move(database).value(), Access::read_only);
   if (Status stamped = store->stamp_creation(); !stamped) return std::move(stamped).error();
   return std::unique_ptr<RunStore>(std::move(store));
 }
@@ -351,8 +389,18 @@ Result<std::unique_ptr<RunStore>> RunStore::open_read_only(
   const Access access = check_not_sealed(file) ? Access::read_only : Access::immutable;
   Result<Database> database = Database::open(file, run_format, access);
   if (!database) return std::move(database).error();
-  return std::unique_ptr<RunStore>(
-      std::make_unique<SqliteRunStore>(run_folder, std::nullopt, std::move(database).value()));
+  return std::unique_ptr<RunStore>(std::make_unique<SqliteRunStore>(
+      run_folder, std::nullopt, std::move(database).value(), access));
+}
+
+Result<std::unique_ptr<RunStore>> RunStore::open_immutable(
+    const std::filesystem::path& run_folder) {
+  const std::filesystem::path file = run_folder / run_database_name;
+  if (Status quiet = check_no_log(file); !quiet) return std::move(quiet).error();
+  Result<Database> database = Database::open(file, run_format, Access::immutable);
+  if (!database) return std::move(database).error();
+  return std::unique_ptr<RunStore>(std::make_unique<SqliteRunStore>(
+      run_folder, std::nullopt, std::move(database).value(), Access::immutable));
 }
 
 }  // namespace promptsweep

@@ -18,6 +18,7 @@
 
 #include "base/env.h"
 #include "base/result.h"
+#include "records/difference.h"
 #include "records/item_source.h"
 #include "records/plan.h"
 
@@ -44,6 +45,9 @@ class RunStore {
   static Result<std::unique_ptr<RunStore>> open_for_writing(
       const std::filesystem::path& run_folder);
   static Result<std::unique_ptr<RunStore>> open_read_only(const std::filesystem::path& run_folder);
+  // For a run that nobody writes: leaves every byte of its folder as it is, its arms' stores
+  // included. Code::state while a log lies beside a store (a writer, or one that was killed).
+  static Result<std::unique_ptr<RunStore>> open_immutable(const std::filesystem::path& run_folder);
   virtual ~RunStore() = default;
 
   virtual const std::filesystem::path& folder() const = 0;
@@ -78,6 +82,10 @@ class RunStore {
   virtual Status record_phase(const PhaseRecord& record) = 0;
   virtual Result<std::vector<PhaseRecord>> phases() = 0;
 
+  // What the results were made with, a JSON document of the program's; empty: none were made yet.
+  virtual Result<std::string> result_settings() = 0;
+  virtual Status record_result_settings(const std::string& json) = 0;
+
   // complete, incomplete; and sealed (archived) runs refuse every write. Sealing is for good.
   virtual Result<std::string> state() = 0;
   virtual Status set_state(const std::string& state) = 0;
@@ -88,6 +96,8 @@ class RunStore {
 
   // SQLite's integrity checks of run.sqlite.
   virtual Status verify() = 0;
+  // Every pinned item that makes no sense, and every set that is not the one its hash names.
+  virtual Status find_damaged_items(const DifferenceSink& found) = 0;
 
   // Throughput of earlier runs is kept beside the runs (experiments/throughput.json).
 };
@@ -104,6 +114,11 @@ Status check_not_sealed(const std::filesystem::path& path);
 // open for writing. A run that is sealed already is left alone; one whose sealing was cut off is
 // finished.
 Status seal_run(RunStore& run);
+
+// Holds a sealed run against its SHA256SUMS: files that differ, that are missing and that are
+// extra. Returns how many files were compared. Code::io: the sums cannot be read.
+Result<std::int64_t> check_seal(const std::filesystem::path& run_folder,
+                                const DifferenceSink& found);
 
 struct RunSummary {
   std::string run_id;

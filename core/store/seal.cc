@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <optional>
+#include <set>
+#include <utility>
 #include <vector>
 
 #include "base/digest.h"
+#include "base/env.h"
 #include "store/arm_store.h"
 #include "store/run_schema.h"
 #include "store/run_store.h"
@@ -73,6 +77,24 @@ std::string checksum_line(const std::string& digest, const std::string& name) {
   return (escaped.size() == name.size() ? "" : "\\") + digest + "  " + escaped + "\n";
 }
 
+// The inverse: digest and name of a line without its end. nullopt: this is no such line.
+std::optional<std::pair<std::string, std::string>> read_checksum_line(std::string line) {
+  constexpr std::size_t digits = 64;
+  const bool escaped = line.starts_with('\\');
+  if (escaped) line.erase(0, 1);
+  if (line.size() <= digits + 2 || line.compare(digits, 2, "  ") != 0) return std::nullopt;
+  std::string name;
+  for (std::size_t i = digits + 2; i < line.size(); ++i) {
+    char c = line[i];
+    if (escaped && c == '\\') {
+      if (++i == line.size()) return std::nullopt;
+      c = line[i] == 'n' ? '\n' : line[i] == 'r' ? '\r' : line[i];
+    }
+    name += c;
+  }
+  return std::pair{line.substr(0, digits), name};
+}
+
 Status write_checksums(const std::filesystem::path& folder) {
   const Result<std::vector<std::filesystem::path>> files = files_of(folder);
   if (!files) return files.error();
@@ -86,6 +108,46 @@ Status write_checksums(const std::filesystem::path& folder) {
 }
 
 }  // namespace
+
+Result<std::int64_t> check_seal(const std::filesystem::path& run_folder,
+                                const DifferenceSink& found) {
+  const std::filesystem::path sums = run_folder / checksums_name;
+  const Result<std::string> text = read_file(sums);
+  if (!text) return text.error();
+  const Result<std::vector<std::filesystem::path>> files = files_of(run_folder);
+  if (!files) return files.error();
+  std::set<std::string> extra;
+  for (const std::filesystem::path& file : *files) extra.insert(file.generic_string());
+
+  std::int64_t compared = 0, number = 0;
+  for (std::size_t from = 0; from < text->size();) {
+    const std::size_t end = std::min(text->find('\n', from), text->size());
+    const std::string line = text->substr(from, end - from);
+    from = end + 1;
+    const std::string row = "line " + std::to_string(++number);
+    const auto entry = read_checksum_line(line);
+    if (!entry) {
+      found({sums.string(), row, "this is no line of checksums", line, ""});
+      continue;
+    }
+    const auto& [digest, name] = *entry;
+    if (extra.erase(name) == 0) {
+      found({sums.string(), row, "there is no file " + name, digest, ""});
+      continue;
+    }
+    const Result<std::string> now = sha256_hex_of_file(run_folder / name);
+    if (!now) return now.error();
+    ++compared;
+    if (*now != digest) {
+      found({(run_folder / name).string(), "",
+             "the file is not the one that was sealed (SHA256SUMS " + row + ")", digest, *now});
+    }
+  }
+  for (const std::string& name : extra) {
+    found({(run_folder / name).string(), "", "the sealed run has no such file", "", ""});
+  }
+  return compared;
+}
 
 Status seal_run(RunStore& run) {
   std::error_code failed;
