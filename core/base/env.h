@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 
@@ -51,11 +52,14 @@ class AtomicFile {
 // A lock that dies with its process (flock). Not copied, held until destroyed.
 class FileLock {
  public:
-  // Takes the lock on `path` (created when absent) without waiting. nullopt: another process
+  // Takes the lock on `path` (created when absent); waits at most 50 ms. nullopt: another process
   // holds it; `owner_note` of that process is then in *holder. The note (pid, host, what) is
   // written into the file for people.
   static Result<std::optional<FileLock>> try_take(const std::filesystem::path& path,
                                                   std::string_view owner_note, std::string* holder);
+  // The note of the process that holds the lock on `path` (empty when it wrote none yet); nullopt:
+  // nobody does. For readers: writes nothing and needs no right to write.
+  static Result<std::optional<std::string>> holder(const std::filesystem::path& path);
   FileLock(FileLock&& other) noexcept;
   FileLock& operator=(FileLock&& other) noexcept;
   FileLock(const FileLock&) = delete;
@@ -66,6 +70,14 @@ class FileLock {
   explicit FileLock(int descriptor) : descriptor_(descriptor) {}
   int descriptor_ = -1;
 };
+
+struct ProgramEnd {
+  int exit_code = 0;  // 128 + the signal's number when a signal ended it
+  std::string output, errors;
+};
+// Runs a program that PATH finds, with nothing on its standard input, and waits for its end.
+// Code::not_found: there is no such program.
+Result<ProgramEnd> run_program(const std::vector<std::string>& arguments);
 
 // Now, UTC, RFC 3339 with milliseconds: 2026-05-04T12:34:56.789Z.
 std::string utc_now();
