@@ -4,7 +4,7 @@
 
 #include "cli/arguments.h"
 #include "cli/command.h"
-#include "store/run_store.h"
+#include "store/catalog.h"
 
 namespace promptsweep {
 

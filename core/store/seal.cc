@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <optional>
+#include <set>
+#include <string_view>
 #include <vector>
 
 #include "base/digest.h"
+#include "base/env.h"
 #include "store/arm_store.h"
 #include "store/run_schema.h"
 #include "store/run_store.h"
@@ -73,6 +77,70 @@ std::string checksum_line(const std::string& digest, const std::string& name) {
   return (escaped.size() == name.size() ? "" : "\\") + digest + "  " + escaped + "\n";
 }
 
+// One line of SHA256SUMS.
+struct Checksum {
+  std::string digest, name;
+};
+
+std::optional<Checksum> checksum_from(std::string_view line) {
+  constexpr std::size_t digest_size = 64;
+  const bool escaped = line.starts_with('\\');
+  if (escaped) line.remove_prefix(1);
+  if (line.size() <= digest_size + 2 || line.substr(digest_size, 2) != "  ") return std::nullopt;
+  Checksum out;
+  out.digest = line.substr(0, digest_size);
+  line.remove_prefix(digest_size + 2);
+  for (std::size_t i = 0; i < line.size(); ++i) {
+    if (!escaped || line[i] != '\\' || i + 1 == line.size()) {
+      out.name += line[i];
+      continue;
+    }
+    ++i;
+    out.name += line[i] == 'n' ? '\n' : line[i] == 'r' ? '\r' : line[i];
+  }
+  return out;
+}
+
+Result<std::vector<Checksum>> read_checksums(const std::filesystem::path& folder) {
+  const std::filesystem::path file = folder / checksums_name;
+  const Result<std::string> text = read_file(file);
+  if (!text && text.error().code == Code::not_found) {
+    return Error{Code::state, folder.string() + ": the run is not sealed"};
+  }
+  if (!text) return text.error();
+  std::vector<Checksum> out;
+  for (std::size_t from = 0; from < text->size();) {
+    const std::size_t end = std::min(text->find('\n', from), text->size());
+    std::optional<Checksum> line = checksum_from(std::string_view(*text).substr(from, end - from));
+    if (!line) {
+      return Error{Code::data, file.string() + ": line " + std::to_string(out.size() + 1) +
+                                   " is no line of sha256sum"};
+    }
+    out.push_back(*std::move(line));
+    from = end + 1;
+  }
+  return out;
+}
+
+Status take_right_to_write(const std::filesystem::path& file) {
+  using std::filesystem::perms;
+  std::error_code failed;
+  if (std::filesystem::is_symlink(file, failed)) return ok;  // not the run's own
+  std::filesystem::permissions(file, perms::owner_write | perms::group_write | perms::others_write,
+                               std::filesystem::perm_options::remove, failed);
+  if (!failed) return ok;
+  return Error{Code::io, "cannot make " + file.string() + " read-only: " + failed.message()};
+}
+
+Status make_read_only(const std::filesystem::path& folder) {
+  const Result<std::vector<std::filesystem::path>> files = files_of(folder);
+  if (!files) return files.error();
+  for (const std::filesystem::path& file : *files) {
+    if (Status taken = take_right_to_write(folder / file); !taken) return taken;
+  }
+  return take_right_to_write(folder / checksums_name);
+}
+
 Status write_checksums(const std::filesystem::path& folder) {
   const Result<std::vector<std::filesystem::path>> files = files_of(folder);
   if (!files) return files.error();
@@ -89,7 +157,9 @@ Status write_checksums(const std::filesystem::path& folder) {
 
 Status seal_run(RunStore& run) {
   std::error_code failed;
-  if (std::filesystem::exists(run.folder() / checksums_name, failed)) return ok;
+  if (std::filesystem::exists(run.folder() / checksums_name, failed)) {
+    return make_read_only(run.folder());
+  }
   const Result<std::string> state = run.state();
   if (!state) return state.error();
   if (*state != "sealed") {
@@ -98,7 +168,31 @@ Status seal_run(RunStore& run) {
     // Before the sums, which cover the database that holds the state.
     if (Status set = run.set_state("sealed"); !set) return set;
   }
-  return write_checksums(run.folder());
+  if (Status written = write_checksums(run.folder()); !written) return written;
+  return make_read_only(run.folder());
+}
+
+Status check_seal(const std::filesystem::path& run_folder) {
+  const Result<std::vector<Checksum>> sums = read_checksums(run_folder);
+  if (!sums) return sums.error();
+  std::set<std::string> sealed;
+  for (const Checksum& sum : *sums) {
+    const Result<std::string> digest = sha256_hex_of_file(run_folder / sum.name);
+    if (!digest) return Error{Code::data, "the seal is broken: " + digest.error().text};
+    if (*digest != sum.digest) {
+      return Error{Code::data, "the seal is broken: " + (run_folder / sum.name).string() +
+                                   " is not what was sealed"};
+    }
+    sealed.insert(sum.name);
+  }
+  const Result<std::vector<std::filesystem::path>> files = files_of(run_folder);
+  if (!files) return files.error();
+  for (const std::filesystem::path& file : *files) {
+    if (sealed.contains(file.generic_string())) continue;
+    return Error{Code::data, "the seal is broken: " + (run_folder / file).string() +
+                                 " came after the run was sealed"};
+  }
+  return ok;
 }
 
 }  // namespace promptsweep
