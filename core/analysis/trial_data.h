@@ -15,6 +15,7 @@
 #include "records/item.h"
 #include "records/plan.h"
 #include "records/score.h"
+#include "store/exports.h"
 
 namespace promptsweep {
 
@@ -59,7 +60,9 @@ struct TrialData {
 class TrialLoader {
  public:
   // `plan`: the run's own (RunStore::plan()), superseded trials included.
-  TrialLoader(class RunStore& run, const RunPlan& plan, const AnalysisOptions& options);
+  // Unscored::leave_out reads runs whose scoring was cut off as well.
+  TrialLoader(class RunStore& run, const RunPlan& plan, const AnalysisOptions& options,
+              Unscored unscored = Unscored::is_an_error);
   ~TrialLoader();
 
   Result<TrialData> load(const TrialSpec& trial);

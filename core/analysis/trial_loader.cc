@@ -67,14 +67,16 @@ struct TrialLoader::State {
   RunStore& run;
   const RunPlan& plan;
   AnalysisOptions options;
+  Unscored unscored;
   std::map<std::string, ArmPointer> arms;
 
   Result<ArmPointer> read(const ArmSpec& spec);
   Status read_results(ArmStore& store, const std::vector<Item>& items, ArmData& arm);
 };
 
-TrialLoader::TrialLoader(RunStore& run, const RunPlan& plan, const AnalysisOptions& options)
-    : state_(new State{run, plan, options, {}}) {}
+TrialLoader::TrialLoader(RunStore& run, const RunPlan& plan, const AnalysisOptions& options,
+                         Unscored unscored)
+    : state_(new State{run, plan, options, unscored, {}}) {}
 
 TrialLoader::~TrialLoader() = default;
 
@@ -120,9 +122,9 @@ Result<ArmPointer> TrialLoader::State::read(const ArmSpec& spec) {
   if (Status read = read_results(**store, *items, *arm); !read) return std::move(read).error();
 
   const bool as_wrong = options.behaviour_outcomes == BehaviourOutcomes::score_as_wrong;
-  Result<std::vector<ItemScore>> primary = item_scores(**store, *items, as_wrong);
+  Result<std::vector<ItemScore>> primary = item_scores(**store, *items, as_wrong, unscored);
   if (!primary) return std::move(primary).error();
-  Result<std::vector<ItemScore>> other = item_scores(**store, *items, !as_wrong);
+  Result<std::vector<ItemScore>> other = item_scores(**store, *items, !as_wrong, unscored);
   if (!other) return std::move(other).error();
   arm->scores = *std::move(primary);
   arm->scores_other = *std::move(other);

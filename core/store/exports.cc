@@ -193,11 +193,11 @@ Result<std::string> export_predictions(const std::filesystem::path& path,
 }
 
 Result<std::vector<ItemScore>> item_scores(ArmStore& store, const std::vector<Item>& items,
-                                           bool behaviour_counts_as_wrong) {
+                                           bool behaviour_counts_as_wrong, Unscored unscored) {
   std::map<ItemId, std::size_t> positions;
   for (const Item& item : items) positions.emplace(id_of(item), positions.size());
   std::vector<std::vector<Score>> samples(items.size());
-  std::int64_t unscored = 0;
+  std::int64_t without_score = 0;
   Status read = store.for_each_accepted([&](const ArmStore::AcceptedResult& row) -> Status {
     if (is_missing_data(row.result.outcome)) return ok;
     const auto found = positions.find({row.request.item_key, row.request.type});
@@ -211,13 +211,14 @@ Result<std::vector<ItemScore>> item_scores(ArmStore& store, const std::vector<It
     } else if (row.score) {
       of_item.push_back(*row.score);
     } else {
-      ++unscored;
+      ++without_score;
     }
     return ok;
   });
   if (!read) return std::move(read).error();
-  if (unscored > 0) {
-    return Error{Code::state, std::to_string(unscored) + " answers of the arm have no score yet"};
+  if (without_score > 0 && unscored == Unscored::is_an_error) {
+    return Error{Code::state,
+                 std::to_string(without_score) + " answers of the arm have no score yet"};
   }
   std::vector<ItemScore> out;
   for (std::size_t i = 0; i < items.size(); ++i) {

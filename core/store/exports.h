@@ -51,8 +51,10 @@ Result<std::string> export_item_scores(const std::filesystem::path& path,
 // filtered) are left out, or with `behaviour_counts_as_wrong` enter as: em 0, f1 0 where the
 // item's metric defines it (open-book and TriviaQA), not abstained, false_answer 1 for an
 // unanswerable question, unsupported unmeasured. A stored answer to an item that is not in `items`
-// is Code::data.
+// is Code::data. With Unscored::leave_out an `ok` answer without a score counts as not answered.
+enum class Unscored { is_an_error, leave_out };
 Result<std::vector<ItemScore>> item_scores(ArmStore& store, const std::vector<Item>& items,
-                                           bool behaviour_counts_as_wrong);
+                                           bool behaviour_counts_as_wrong,
+                                           Unscored unscored = Unscored::is_an_error);
 
 }  // namespace promptsweep

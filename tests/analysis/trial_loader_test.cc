@@ -160,6 +160,12 @@ BOOST_AUTO_TEST_CASE(answers_without_scores_are_an_error_and_no_findings) {
   BOOST_REQUIRE(!data);
   BOOST_TEST((data.error().code == Code::state));
   BOOST_TEST(data.error().text.find("trial one: arm control: ") == 0u);
+
+  // Who compares runs that were cut off asks for what is scored.
+  TrialLoader lenient(*run, plan, AnalysisOptions{}, Unscored::leave_out);
+  const TrialData seen = value_of(lenient.load(plan.trials.at(0)));
+  BOOST_TEST(seen.pairs[0].control->scores.size() == 1u);
+  BOOST_TEST(seen.pairs[0].control->items.size() == 4u);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
