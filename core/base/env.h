@@ -23,6 +23,9 @@ Status write_file_atomic(const std::filesystem::path& path, std::string_view byt
 // Creates the folder and its parents, and makes them durable.
 Status make_folders(const std::filesystem::path& path);
 
+// Makes the bytes of a file that another program wrote durable.
+Status sync_file(const std::filesystem::path& path);
+
 // Renames a file that is already synced, replacing `to`, and makes the new name durable.
 Status rename_durably(const std::filesystem::path& from, const std::filesystem::path& to);
 

@@ -80,6 +80,14 @@ Status make_folders(const std::filesystem::path& path) {
   return sync_folder(parent.empty() ? std::filesystem::path(".") : parent);
 }
 
+Status sync_file(const std::filesystem::path& path) {
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) return io_error("open", path);
+  const Status result = ::fsync(descriptor) != 0 ? Status(io_error("sync", path)) : Status(ok);
+  ::close(descriptor);
+  return result;
+}
+
 Status rename_durably(const std::filesystem::path& from, const std::filesystem::path& to) {
   if (::rename(from.c_str(), to.c_str()) != 0) return io_error("replace", to);
   return sync_folder(to.has_parent_path() ? to.parent_path() : std::filesystem::path("."));

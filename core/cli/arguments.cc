@@ -33,7 +33,8 @@ std::vector<std::string> ParsedArguments::list(const std::string& name) const {
 }
 
 Result<ParsedArguments> parse_arguments(const std::vector<std::string>& arguments,
-                                        const po::options_description& options) {
+                                        const po::options_description& options,
+                                        const po::positional_options_description& positional) {
   po::options_description all(options);
   all.add_options()("help,h", "this text");
   ParsedArguments out;
@@ -42,7 +43,7 @@ Result<ParsedArguments> parse_arguments(const std::vector<std::string>& argument
     const int style = po::command_line_style::unix_style & ~po::command_line_style::allow_guessing;
     po::store(po::command_line_parser(with_underscores(arguments))
                   .options(all)
-                  .positional(po::positional_options_description())
+                  .positional(positional)
                   .style(style)
                   .run(),
               out.values);

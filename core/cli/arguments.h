@@ -27,9 +27,12 @@ struct ParsedArguments {
   std::vector<std::string> list(const std::string& name) const;
 };
 
-// Code::invalid_input with one sentence for an unknown or malformed option.
-Result<ParsedArguments> parse_arguments(const std::vector<std::string>& arguments,
-                                        const boost::program_options::options_description& options);
+// Code::invalid_input with one sentence for an unknown or malformed option. `positional`: which
+// options take arguments without a name.
+Result<ParsedArguments> parse_arguments(
+    const std::vector<std::string>& arguments,
+    const boost::program_options::options_description& options,
+    const boost::program_options::positional_options_description& positional = {});
 
 // Prints "promptsweep: <error>" to stderr and returns the exit code that belongs to it.
 int fail(const Error& error);

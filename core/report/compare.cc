@@ -30,6 +30,15 @@ std::string section(const std::string& title, const std::vector<KeyDifference>& 
          differences_text(differences) + "\n";
 }
 
+// Commands are too long to stand side by side.
+std::string commands_text(const std::vector<KeyDifference>& differences) {
+  if (differences.empty()) return "command line: no difference\n\n";
+  std::string out = "command line\n";
+  for (const KeyDifference& difference : differences)
+    out += "  A  " + value_text(difference.a) + "\n  B  " + value_text(difference.b) + "\n";
+  return out + "\n";
+}
+
 void add_row(std::vector<std::vector<std::string>>& rows, TaskType type, const std::string& metric,
              const std::string& what, const ValueComparison& value, bool is_difference) {
   if (value.n == 0) return;
@@ -180,7 +189,7 @@ std::string compare_text(const RunComparison& comparison) {
   std::string out = "A: run " + comparison.run_a + " (" + comparison.state_a + ")\nB: run " +
                     comparison.run_b + " (" + comparison.state_b + ")\n\n";
   out += section("configuration", comparison.configuration);
-  out += section("command line", comparison.command_line);
+  out += commands_text(comparison.command_line);
   for (const TrialComparison& trial : comparison.trials)
     out += trial_text(trial, comparison.conf_level);
   out += "trials: " + std::to_string(comparison.trials.size()) + " in both, " +

@@ -41,17 +41,23 @@ Status read_rows(RunSummary& out) {
   return ok;
 }
 
+// The id of the run whose folder has this name in an experiments folder; nullopt: no such name.
+std::optional<std::string> id_in(const std::string& folder_name) {
+  if (!folder_name.starts_with(folder_prefix)) return std::nullopt;
+  return folder_name.substr(folder_prefix.size());
+}
+
 RunSummary summary_of(const std::filesystem::path& folder) {
   RunSummary out;
   out.folder = folder;
   const std::string name = folder.filename().string();
-  out.run_id = name.starts_with(folder_prefix) ? name.substr(folder_prefix.size()) : name;
+  out.run_id = id_in(name).value_or(name);
   if (const Status read = read_rows(out); !read) {
     out.state = "unreadable";
     out.problem = read.error().text;
   }
   // A lock that cannot be looked at is told by whoever needs it.
-  const Result<std::optional<std::string>> writer = FileLock::holder(folder / run_lock_name);
+  const Result<std::optional<std::string>> writer = FileLock::holder(folder / writer_lock_name);
   if (writer && *writer) out.writer = (*writer)->empty() ? "it has just started" : **writer;
   return out;
 }
@@ -159,7 +165,7 @@ Result<std::vector<RunSummary>> list_runs(const std::filesystem::path& experimen
   for (; !failed && walk != std::filesystem::directory_iterator(); walk.increment(failed)) {
     const std::string name = walk->path().filename().string();
     std::error_code no_folder;
-    if (!name.starts_with(folder_prefix) || !walk->is_directory(no_folder)) continue;
+    if (!id_in(name) || !walk->is_directory(no_folder)) continue;
     out.push_back(summary_of(walk->path()));
   }
   if (failed) {
@@ -172,14 +178,13 @@ Result<std::vector<RunSummary>> list_runs(const std::filesystem::path& experimen
   return out;
 }
 
-Result<RunSummary> find_run(const std::filesystem::path& experiments_folder,
-                            const std::string& name) {
+Result<RunSummary> named_run(const std::filesystem::path& experiments_folder,
+                             const std::string& name) {
   std::error_code failed;
   if (!name.empty() && !names_a_folder(name)) {
     for (const std::string& folder : {std::string(folder_prefix) + name, name}) {
       const std::filesystem::path path = experiments_folder / folder;
-      if (folder.starts_with(folder_prefix) && std::filesystem::is_directory(path, failed))
-        return summary_of(path);
+      if (id_in(folder) && std::filesystem::is_directory(path, failed)) return summary_of(path);
     }
   }
   if (!name.empty() && std::filesystem::is_directory(name, failed)) {
@@ -265,6 +270,9 @@ Result<RunOverview> read_overview(const RunSummary& summary) {
   Result<RunPlan> plan = read_plan_outline(*database);
   if (!plan) return std::move(plan).error();
   out.plan = std::move(plan).value();
+  Result<std::string> last_error = read_meta(*database, "last_error");
+  if (!last_error) return std::move(last_error).error();
+  out.last_error_json = std::move(last_error).value();
   Result<std::vector<PhaseRecord>> phases = read_phases(*database);
   if (!phases) return std::move(phases).error();
   out.phases = std::move(phases).value();

@@ -35,8 +35,8 @@ Result<std::vector<RunSummary>> list_runs(const std::filesystem::path& experimen
 
 // The run that `name` means: an id ("r2026..." or "run_r2026...") under the experiments folder, or
 // a run's folder. Code::invalid_input when there is no such run.
-Result<RunSummary> find_run(const std::filesystem::path& experiments_folder,
-                            const std::string& name);
+Result<RunSummary> named_run(const std::filesystem::path& experiments_folder,
+                             const std::string& name);
 // Code::invalid_input when there is none that can be read.
 Result<RunSummary> newest_run(const std::filesystem::path& experiments_folder);
 
@@ -58,6 +58,7 @@ struct RunOverview {
   RunPlan plan;                   // without its blocks; empty before the first plan was written
   std::vector<ArmOverview> arms;  // as plan.arms
   std::vector<PhaseRecord> phases;
+  std::string last_error_json;  // what last went wrong; empty: nothing
 
   const ArmOverview* find(const std::string& arm_id) const;
   // Every arm is complete, and can be read.

@@ -224,7 +224,7 @@ Result<std::unique_ptr<RunStore>> RunStore::open_for_writing(
     const std::filesystem::path& run_folder) {
   std::string holder;
   Result<std::optional<FileLock>> lock =
-      FileLock::try_take(run_folder / run_lock_name, process_note(), &holder);
+      FileLock::try_take(run_folder / writer_lock_name, process_note(), &holder);
   if (!lock) return std::move(lock).error();
   if (!*lock) {
     return Error{Code::state, run_folder.string() + ": another process writes this run (" +

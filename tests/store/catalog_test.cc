@@ -83,14 +83,14 @@ BOOST_AUTO_TEST_CASE(a_run_is_found_by_id_by_folder_name_and_by_folder) {
   for (const std::string& name :
        {std::string("r1"), std::string("run_r1"), (folder / "run_r1").string(),
         (folder / "run_r1").string() + "/", (folder / "run_r1/../run_r1").string()}) {
-    const RunSummary found = value_of(find_run(folder.path(), name));
+    const RunSummary found = value_of(named_run(folder.path(), name));
     BOOST_TEST(found.run_id == "r1", name);
     BOOST_TEST(found.folder == folder / "run_r1", name);
     BOOST_TEST(found.state == "incomplete");
   }
-  check_refused(find_run(folder.path(), "r2"), Code::invalid_input, "the newest are r1");
-  check_refused(find_run(folder.path(), ""), Code::invalid_input, "there is no run");
-  check_refused(find_run(folder.path(), folder.path().string()), Code::invalid_input,
+  check_refused(named_run(folder.path(), "r2"), Code::invalid_input, "the newest are r1");
+  check_refused(named_run(folder.path(), ""), Code::invalid_input, "there is no run");
+  check_refused(named_run(folder.path(), folder.path().string()), Code::invalid_input,
                 "no run's folder");
   BOOST_TEST(value_of(newest_run(folder.path())).run_id == "r1");
   check_refused(newest_run(folder / "none"), Code::invalid_input, "there is no run");
@@ -101,12 +101,12 @@ BOOST_AUTO_TEST_CASE(a_run_that_somebody_writes_is_running) {
   {
     auto run = value_of(RunStore::open_for_writing(folder / "run_r1"));
     require_ok(run->write_plan(counted_plan(), two_items(), false));
-    const RunSummary found = value_of(find_run(folder.path(), "r1"));
+    const RunSummary found = value_of(named_run(folder.path(), "r1"));
     BOOST_TEST(found.shown_state() == "running");
     BOOST_TEST(found.writer.value() == process_note());
     BOOST_TEST(found.state == "incomplete");
   }
-  BOOST_TEST(value_of(find_run(folder.path(), "r1")).shown_state() == "incomplete");
+  BOOST_TEST(value_of(named_run(folder.path(), "r1")).shown_state() == "incomplete");
 }
 
 // D39: what is done is counted, not guessed from a state that nobody set.
@@ -116,7 +116,7 @@ BOOST_AUTO_TEST_CASE(an_overview_counts_arms_trials_and_engines_once) {
   RunPlan plan = counted_plan();
   require_ok(run->write_plan(plan, two_items(), false));
   const auto look = [&] {
-    return value_of(read_overview(value_of(find_run(folder.path(), "r1"))));
+    return value_of(read_overview(value_of(named_run(folder.path(), "r1"))));
   };
   RunOverview before = look();
   BOOST_TEST(before.progress().expected == 6);
@@ -167,7 +167,7 @@ BOOST_AUTO_TEST_CASE(superseded_trials_are_outside_the_counts) {
   build(*run, counted_plan(), 2);
   RunPlan edited = edited_plan();
   require_ok(run->write_plan(edited, two_items(), true));
-  const RunOverview seen = value_of(read_overview(value_of(find_run(folder.path(), "r1"))));
+  const RunOverview seen = value_of(read_overview(value_of(named_run(folder.path(), "r1"))));
   BOOST_REQUIRE_EQUAL(seen.plan.trials.size(), 3U);
   BOOST_REQUIRE_EQUAL(seen.arms.size(), 4U);
   BOOST_TEST(!seen.find("arm_b")->live);
@@ -272,7 +272,7 @@ BOOST_AUTO_TEST_CASE(a_sealed_run_is_read_only_and_every_change_breaks_its_seal)
   BOOST_TEST(mode(folder / "elsewhere") != 0U);
   BOOST_TEST((mode(path) & 0200) != 0U);
   require_ok(check_seal(path));
-  const RunSummary summary = value_of(find_run(folder.path(), "r1"));
+  const RunSummary summary = value_of(named_run(folder.path(), "r1"));
   BOOST_TEST(summary.shown_state() == "sealed");
   BOOST_TEST(value_of(read_overview(summary)).progress().accepted == 6);
   require_ok(check_seal(path));  // reading left nothing
