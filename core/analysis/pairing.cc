@@ -88,7 +88,8 @@ ItemSide ItemPairs::side_of(const ArmData* arm, std::uint32_t position) const {
 
 ItemPair ItemPairs::operator[](std::size_t index) const {
   const std::uint32_t position = positions_[index];
-  return {&table_->items[position], side_of(control_, position), side_of(treatment_, position)};
+  return {&table_->items[position], position, side_of(control_, position),
+          side_of(treatment_, position)};
 }
 
 OutcomeCounts ItemPairs::requests_of(const ArmData* arm) const {

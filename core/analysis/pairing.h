@@ -24,6 +24,7 @@ struct ItemSide {
 
 struct ItemPair {
   const ItemTable::Entry* item = nullptr;
+  std::size_t position = 0;  // in the table of items
   ItemSide control, treatment;
   bool paired() const { return control.score != nullptr && treatment.score != nullptr; }
 };

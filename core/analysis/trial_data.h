@@ -31,6 +31,8 @@ struct ItemTable {
   };
   std::vector<std::string> datasets;
   std::vector<Entry> items;
+  // The first 64 bits of the SHA-256 of each item's key; only where loaded for a comparison.
+  std::vector<std::uint64_t> keys;
 };
 
 // The samples of one item in one arm that count in one analysis, as sums: 24 bytes.
@@ -86,13 +88,17 @@ struct TrialData {
   std::vector<PairData> pairs;  // by temperature
 };
 
+// A comparison of runs reads also those whose scoring was cut off, and needs the items' keys.
+enum class LoadFor { report, comparison };
+
 // Reads trials from a run's stores. An arm that several trials share is read once and let go with
 // the last of them, trials being loaded in the plan's order. An arm without a store yet is an
 // empty, incomplete arm. Not thread-safe. Keeps references to its arguments.
 class TrialLoader {
  public:
   // `plan`: the run's own (RunStore::plan()), superseded trials included.
-  TrialLoader(class RunStore& run, const RunPlan& plan, const AnalysisOptions& options);
+  TrialLoader(class RunStore& run, const RunPlan& plan, const AnalysisOptions& options,
+              LoadFor purpose = LoadFor::report);
   ~TrialLoader();
 
   Result<TrialData> load(const TrialSpec& trial);

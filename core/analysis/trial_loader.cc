@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "analysis/trial_data.h"
+#include "base/digest.h"
 #include "store/arm_store.h"
 #include "store/exports.h"
 #include "store/run_store.h"
@@ -17,7 +18,7 @@ using ArmPointer = std::shared_ptr<const ArmData>;
 constexpr std::size_t most_datasets = std::numeric_limits<std::uint16_t>::max();
 
 // Analysis tells items apart by data set and kind; the rest stays in the store.
-Result<std::shared_ptr<const ItemTable>> read_table(const ItemSource& items) {
+Result<std::shared_ptr<const ItemTable>> read_table(const ItemSource& items, bool with_keys) {
   auto table = std::make_shared<ItemTable>();
   table->items.reserve(static_cast<std::size_t>(items.size()));
   std::map<std::string, std::uint16_t> numbers;
@@ -29,6 +30,7 @@ Result<std::shared_ptr<const ItemTable>> read_table(const ItemSource& items) {
         return Error{Code::unsupported, "a run has more than 65535 data sets"};
       table->datasets.push_back(item.dataset);
     }
+    if (with_keys) table->keys.push_back(content_seed(item_key(item)));
     table->items.push_back(
         {number->second, item.type == TaskType::open_book, item.is_unanswerable});
     return ok;
@@ -43,6 +45,7 @@ struct TrialLoader::State {
   RunStore& run;
   const RunPlan& plan;
   AnalysisOptions options;
+  LoadFor purpose;
   std::map<std::string, ArmPointer> arms;                // read, and needed by a later trial
   std::map<std::string, int> uses;                       // by trials still to be loaded
   std::map<std::string, std::optional<ArmUsage>> usage;  // of arms that were read
@@ -54,8 +57,9 @@ struct TrialLoader::State {
   Status read_results(ArmStore& store, const ItemSource& items, ArmData& arm) const;
 };
 
-TrialLoader::TrialLoader(RunStore& run, const RunPlan& plan, const AnalysisOptions& options)
-    : state_(new State{run, plan, options, {}, {}, {}, {}}) {
+TrialLoader::TrialLoader(RunStore& run, const RunPlan& plan, const AnalysisOptions& options,
+                         LoadFor purpose)
+    : state_(new State{run, plan, options, purpose, {}, {}, {}, {}}) {
   for (const TrialSpec& trial : plan.trials) {
     for (const ArmPair& pair : trial.pairs) {
       ++state_->uses[pair.control_arm_id];
@@ -71,7 +75,8 @@ Result<std::shared_ptr<const ItemTable>> TrialLoader::State::table_of(const Item
   const Result<std::string> hash = run.items_sha256_of(arm_id);
   if (!hash) return hash.error();
   if (auto known = tables[*hash].lock()) return known;
-  Result<std::shared_ptr<const ItemTable>> table = read_table(items);
+  Result<std::shared_ptr<const ItemTable>> table =
+      read_table(items, purpose == LoadFor::comparison);
   if (table) tables[*hash] = *table;
   return table;
 }
@@ -125,7 +130,10 @@ Result<ArmPointer> TrialLoader::State::read(const ArmSpec& spec) {
   if (!table) return std::move(table).error();
   arm->items = *std::move(table);
   arm->cells.resize(arm->items->items.size());
-  if (Status read = read_results(**store, **items, *arm); !read) return std::move(read).error();
+  Status results = read_results(**store, **items, *arm);
+  // Answers that are not scored yet count as not given where runs are compared as they stand.
+  const bool unscored = !results && results.error().code == Code::state;
+  if (!results && !(unscored && purpose == LoadFor::comparison)) return std::move(results).error();
   return ArmPointer(std::move(arm));
 }
 

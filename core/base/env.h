@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 
@@ -21,6 +22,9 @@ Status write_file_atomic(const std::filesystem::path& path, std::string_view byt
 
 // Creates the folder and its parents, and makes them durable.
 Status make_folders(const std::filesystem::path& path);
+
+// Makes the bytes of a file that another program wrote durable.
+Status sync_file(const std::filesystem::path& path);
 
 // Renames a file that is already synced, replacing `to`, and makes the new name durable.
 Status rename_durably(const std::filesystem::path& from, const std::filesystem::path& to);
@@ -73,11 +77,14 @@ class TemporaryFile {
 // A lock that dies with its process (flock). Not copied, held until destroyed.
 class FileLock {
  public:
-  // Takes the lock on `path` (created when absent) without waiting. nullopt: another process
+  // Takes the lock on `path` (created when absent); waits at most 50 ms. nullopt: another process
   // holds it; `owner_note` of that process is then in *holder. The note (pid, host, what) is
   // written into the file for people.
   static Result<std::optional<FileLock>> try_take(const std::filesystem::path& path,
                                                   std::string_view owner_note, std::string* holder);
+  // The note of the process that holds the lock on `path` (empty when it wrote none yet); nullopt:
+  // nobody does. For readers: writes nothing and needs no right to write.
+  static Result<std::optional<std::string>> holder(const std::filesystem::path& path);
   FileLock(FileLock&& other) noexcept;
   FileLock& operator=(FileLock&& other) noexcept;
   FileLock(const FileLock&) = delete;
@@ -88,6 +95,14 @@ class FileLock {
   explicit FileLock(int descriptor) : descriptor_(descriptor) {}
   int descriptor_ = -1;
 };
+
+struct ProgramEnd {
+  int exit_code = 0;  // 128 + the signal's number when a signal ended it
+  std::string output, errors;
+};
+// Runs a program that PATH finds, with nothing on its standard input, and waits for its end.
+// Code::not_found: there is no such program.
+Result<ProgramEnd> run_program(const std::vector<std::string>& arguments);
 
 // Now, UTC, RFC 3339 with milliseconds: 2026-05-04T12:34:56.789Z.
 std::string utc_now();

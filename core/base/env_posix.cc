@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
+#include <spawn.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -79,6 +82,14 @@ Status make_folders(const std::filesystem::path& path) {
     return io_error("create the folder", path);
   fault_point("folder.after");
   return sync_folder(parent.empty() ? std::filesystem::path(".") : parent);
+}
+
+Status sync_file(const std::filesystem::path& path) {
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) return io_error("open", path);
+  const Status result = ::fsync(descriptor) != 0 ? Status(io_error("sync", path)) : Status(ok);
+  ::close(descriptor);
+  return result;
 }
 
 Status rename_durably(const std::filesystem::path& from, const std::filesystem::path& to) {
@@ -181,6 +192,30 @@ Result<std::string> TemporaryFile::read(std::uint64_t offset, std::size_t size) 
   return out;
 }
 
+namespace {
+
+std::string note_in(int descriptor) {
+  char note[512];
+  const ssize_t size = ::pread(descriptor, note, sizeof note, 0);
+  std::string out(note, size > 0 ? static_cast<std::size_t>(size) : 0);
+  while (!out.empty() && out.back() == '\n') out.pop_back();
+  return out;
+}
+
+}  // namespace
+
+Result<std::optional<std::string>> FileLock::holder(const std::filesystem::path& path) {
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) {
+    if (errno == ENOENT) return std::optional<std::string>();
+    return io_error("open", path);
+  }
+  const FileLock look(descriptor);
+  if (::flock(descriptor, LOCK_SH | LOCK_NB) == 0) return std::optional<std::string>();
+  if (errno != EWOULDBLOCK) return io_error("lock", path);
+  return std::optional(note_in(descriptor));
+}
+
 Result<std::optional<FileLock>> FileLock::try_take(const std::filesystem::path& path,
                                                    std::string_view owner_note,
                                                    std::string* holder) {
@@ -188,15 +223,17 @@ Result<std::optional<FileLock>> FileLock::try_take(const std::filesystem::path& 
   const int descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
   if (descriptor < 0) return io_error("open", path);
   FileLock lock(descriptor);
-  if (::flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
+  // FileLock::holder has the lock for an instant when it looks; a second try tells it from a
+  // process that keeps it.
+  constexpr int tries = 6;
+  constexpr useconds_t pause_us = 10'000;
+  for (int left = tries - 1; ::flock(descriptor, LOCK_EX | LOCK_NB) != 0; --left) {
     if (errno != EWOULDBLOCK) return io_error("lock", path);
-    if (holder != nullptr) {
-      char note[512];
-      const ssize_t size = ::pread(descriptor, note, sizeof note, 0);
-      holder->assign(note, size > 0 ? static_cast<std::size_t>(size) : 0);
-      while (!holder->empty() && holder->back() == '\n') holder->pop_back();
+    if (left == 0) {
+      if (holder != nullptr) *holder = note_in(descriptor);
+      return std::optional<FileLock>();
     }
-    return std::optional<FileLock>();
+    ::usleep(pause_us);
   }
   if (::ftruncate(descriptor, 0) != 0) return io_error("write", path);
   if (Status noted = write_all(descriptor, std::string(owner_note) + "\n", path); !noted) {
@@ -214,6 +251,79 @@ FileLock& FileLock::operator=(FileLock&& other) noexcept {
 
 FileLock::~FileLock() {
   if (descriptor_ >= 0) ::close(descriptor_);
+}
+
+namespace {
+
+// Both ends of a pipe; what is still open is closed at the end.
+struct Pipe {
+  int ends[2] = {-1, -1};
+  Pipe() = default;
+  Pipe(const Pipe&) = delete;
+  Pipe& operator=(const Pipe&) = delete;
+  ~Pipe() {
+    close_end(0);
+    close_end(1);
+  }
+  bool open() { return ::pipe2(ends, O_CLOEXEC) == 0; }
+  void close_end(int which) {
+    if (ends[which] >= 0) ::close(std::exchange(ends[which], -1));
+  }
+};
+
+// Reads both until their writers have closed them; a program that fills one pipe while the other
+// is being waited for would never end.
+void drain(Pipe& output, std::string& text, Pipe& errors, std::string& error_text) {
+  struct {
+    Pipe& pipe;
+    std::string& text;
+  } sources[] = {{output, text}, {errors, error_text}};
+  while (sources[0].pipe.ends[0] >= 0 || sources[1].pipe.ends[0] >= 0) {
+    pollfd waits[] = {{sources[0].pipe.ends[0], POLLIN, 0}, {sources[1].pipe.ends[0], POLLIN, 0}};
+    if (::poll(waits, 2, -1) < 0 && errno != EINTR) return;
+    for (int i = 0; i < 2; ++i) {
+      if (waits[i].fd < 0 || waits[i].revents == 0) continue;
+      char buffer[1 << 14];
+      const ssize_t size = ::read(waits[i].fd, buffer, sizeof buffer);
+      if (size > 0) {
+        sources[i].text.append(buffer, static_cast<std::size_t>(size));
+      } else if (size == 0 || errno != EINTR) {
+        sources[i].pipe.close_end(0);
+      }
+    }
+  }
+}
+
+}  // namespace
+
+Result<ProgramEnd> run_program(const std::vector<std::string>& arguments) {
+  std::vector<char*> words;
+  for (const std::string& word : arguments) words.push_back(const_cast<char*>(word.c_str()));
+  words.push_back(nullptr);
+  Pipe output, errors;
+  if (!output.open() || !errors.open()) return io_error("make a pipe for", arguments[0]);
+
+  posix_spawn_file_actions_t actions;
+  ::posix_spawn_file_actions_init(&actions);
+  ::posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+  ::posix_spawn_file_actions_adddup2(&actions, output.ends[1], STDOUT_FILENO);
+  ::posix_spawn_file_actions_adddup2(&actions, errors.ends[1], STDERR_FILENO);
+  pid_t child = 0;
+  errno = ::posix_spawnp(&child, words[0], &actions, nullptr, words.data(), environ);
+  ::posix_spawn_file_actions_destroy(&actions);
+  if (errno == ENOENT) return Error{Code::not_found, "there is no program " + arguments[0]};
+  if (errno != 0) return io_error("start", arguments[0]);
+
+  output.close_end(1);
+  errors.close_end(1);
+  ProgramEnd out;
+  drain(output, out.output, errors, out.errors);
+  int status = 0;
+  while (::waitpid(child, &status, 0) < 0) {
+    if (errno != EINTR) return io_error("wait for", arguments[0]);
+  }
+  out.exit_code = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+  return out;
 }
 
 std::int64_t unix_us_now() {

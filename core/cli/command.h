@@ -27,5 +27,10 @@ int cmd_prepare(const std::vector<std::string>& arguments);
 int cmd_score(const std::vector<std::string>& arguments);
 int cmd_list(const std::vector<std::string>& arguments);
 int cmd_verify(const std::vector<std::string>& arguments);
+int cmd_status(const std::vector<std::string>& arguments);
+int cmd_show(const std::vector<std::string>& arguments);
+int cmd_compare(const std::vector<std::string>& arguments);
+int cmd_archive(const std::vector<std::string>& arguments);
+int cmd_clean(const std::vector<std::string>& arguments);
 
 }  // namespace promptsweep

@@ -21,6 +21,11 @@ const std::vector<Command>& commands() {
       {"score", "score a file of predictions against a data set", &cmd_score},
       {"list", "list the runs of an experiments folder", &cmd_list},
       {"verify", "make a run's numbers again and compare; check its seal", &cmd_verify},
+      {"status", "how far a run is, who runs it, and how to go on", &cmd_status},
+      {"show", "everything that is recorded of a run", &cmd_show},
+      {"compare", "two runs side by side over the items they share", &cmd_compare},
+      {"archive", "seal a run: checksums, read-only, on request one .tar.zst", &cmd_archive},
+      {"clean", "remove runs, or what an edit left behind; shows it first", &cmd_clean},
   };
   return all;
 }

@@ -6,7 +6,7 @@
 
 #include "base/env.h"
 #include "cli/arguments.h"
-#include "store/run_store.h"
+#include "store/catalog.h"
 
 namespace promptsweep {
 namespace {

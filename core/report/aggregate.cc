@@ -88,32 +88,6 @@ std::string superseded_section(const RunFindings& run) {
   return out + "\n";
 }
 
-// Characters on a terminal, one a code point.
-std::size_t width(const std::string& text) {
-  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
-    return (static_cast<unsigned char>(c) & 0xC0) != 0x80;
-  }));
-}
-
-std::string columns(const std::vector<std::vector<std::string>>& rows, std::size_t left) {
-  std::vector<std::size_t> widths(rows.front().size());
-  for (const auto& row : rows) {
-    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], width(row[i]));
-  }
-  std::string out;
-  for (const auto& row : rows) {
-    std::string line;
-    for (std::size_t i = 0; i < row.size(); ++i) {
-      const std::string gap(widths[i] - width(row[i]), ' ');
-      if (i > 0) line += "  ";
-      line += i < left ? row[i] + gap : gap + row[i];
-    }
-    line.erase(line.find_last_not_of(' ') + 1);
-    out += line + "\n";
-  }
-  return out;
-}
-
 void append_metric(std::vector<std::string>& row, const MetricFinding* metric) {
   const MetricFinding none;
   const MetricFinding& m = metric != nullptr ? *metric : none;
@@ -160,7 +134,7 @@ std::string sweep_table(const RunFindings& run) {
     append_metric(row, block.find("abstain_rate"));
     rows.push_back(std::move(row));
   });
-  return columns(rows, 5);
+  return text_table(rows, 5);
 }
 
 }  // namespace promptsweep

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "report/format.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdio>
@@ -46,6 +47,13 @@ constexpr std::array<MetricWords, 6> words{{
     {"false_answer_rate", "answers to unanswerable questions", "False answer (unanswerable)"},
     {"unsupported_rate", "answers not found in the passage", "Unsupported"},
 }};
+
+// Characters on a terminal, one a code point.
+std::size_t width(const std::string& text) {
+  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
+    return (static_cast<unsigned char>(c) & 0xC0) != 0x80;
+  }));
+}
 
 }  // namespace
 
@@ -118,6 +126,25 @@ std::string MarkdownTable::text() const {
   out += "\n";
   for (const std::vector<std::string>& cells : rows_) out += line(cells);
   return out + "\n";
+}
+
+std::string text_table(const std::vector<std::vector<std::string>>& rows, std::size_t left) {
+  std::vector<std::size_t> widths(rows.front().size());
+  for (const auto& row : rows) {
+    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], width(row[i]));
+  }
+  std::string out;
+  for (const auto& row : rows) {
+    std::string line;
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      const std::string gap(widths[i] - width(row[i]), ' ');
+      if (i > 0) line += "  ";
+      line += i < left ? row[i] + gap : gap + row[i];
+    }
+    line.erase(line.find_last_not_of(' ') + 1);
+    out += line + "\n";
+  }
+  return out;
 }
 
 }  // namespace promptsweep

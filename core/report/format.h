@@ -46,4 +46,8 @@ class MarkdownTable {
   std::vector<std::vector<std::string>> rows_;
 };
 
+// Rows as aligned columns for a terminal, the first row being their titles; the first `left`
+// columns are left-aligned. REQUIRES: at least one row, all of one length.
+std::string text_table(const std::vector<std::vector<std::string>>& rows, std::size_t left);
+
 }  // namespace promptsweep

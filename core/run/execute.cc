@@ -189,7 +189,7 @@ Result<ExecuteSummary> execute(RunStore& run, const RunPlan& plan, const ItemSou
     const std::string& model = engine.engine().model;
     if (!status) summary.problems.push_back(model + ": " + status.error().text);
     summary.engines.push_back({engine.engine().engine_id, model, engine.progress().accepted_now,
-                               engine.progress().retried_now, engine.progress().seconds});
+                               engine.progress().seconds, engine.progress().retried_now});
     summary.gave_up += engine.gave_up();
     summary.retried += engine.progress().retried_now;
     summary.left_running += engine.left_running();

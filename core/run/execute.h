@@ -63,8 +63,8 @@ struct EngineSummary {
   std::string engine_id;
   std::string model;
   std::int64_t accepted_now = 0;
-  std::int64_t retried_now = 0;
   double seconds = 0;  // from ready to finished
+  std::int64_t retried_now = 0;
 };
 
 struct ExecuteSummary {

@@ -99,7 +99,7 @@ Status write_meta(const Database& database, const char* key, const std::string& 
   return database.execute("INSERT OR REPLACE INTO meta VALUES(?1, ?2)", key, value);
 }
 
-Result<RunPlan> read_plan(const Database& database) {
+Result<RunPlan> read_plan_outline(const Database& database) {
   RunPlan plan;
   for (const PlanField& field : plan_fields) {
     Result<std::string> value = read_meta(database, field.key);
@@ -110,12 +110,18 @@ Result<RunPlan> read_plan(const Database& database) {
   if (read) read = read_documents(database, "arms", &arm_spec_from_json, plan.arms);
   if (read) read = read_documents(database, "trials", &trial_spec_from_json, plan.trials);
   if (!read) return std::move(read).error();
-  read = database.for_each_row(
+  return plan;
+}
+
+Result<RunPlan> read_plan(const Database& database) {
+  Result<RunPlan> plan = read_plan_outline(database);
+  if (!plan) return plan;
+  Status read = database.for_each_row(
       "SELECT arm_id, type, first, count FROM blocks ORDER BY position",
       [&](const Statement& row) -> Status {
         const std::optional<TaskType> type = task_type_from(row.text(1));
         if (!type) return nonsense(database, "blocks");
-        plan.blocks.push_back({row.text(0), *type, row.integer(2), row.integer(3)});
+        plan->blocks.push_back({row.text(0), *type, row.integer(2), row.integer(3)});
         return ok;
       });
   if (!read) return std::move(read).error();

@@ -18,6 +18,8 @@ Status write_meta(const Database& database, const char* key, const std::string& 
 
 // An empty plan before the first write.
 Result<RunPlan> read_plan(const Database& database);
+// The same without its blocks, of which a large run has many.
+Result<RunPlan> read_plan_outline(const Database& database);
 // Replaces the recorded plan. Arms of `fresh_arms` go with the items of `plan`, the others stay
 // with theirs.
 Status replace_plan(const Database& database, const RunPlan& plan,

@@ -7,6 +7,7 @@
 #include "store/arm_store.h"
 #include "store/plan_merge.h"
 #include "store/plan_rows.h"
+#include "store/removal.h"
 #include "store/run_schema.h"
 
 namespace promptsweep {
@@ -123,6 +124,7 @@ class SqliteRunStore final : public RunStore {
   Result<std::string> items_sha256_of(const std::string& arm_id) override;
   Result<std::optional<SelectionRecord>> selection() override;
   Status record_selection(const SelectionRecord& record) override;
+  Status forget_superseded() override;
   Result<std::optional<PhaseRecord>> phase(const std::string& phase,
                                            const std::string& subject) override;
   Status record_phase(const PhaseRecord& record) override;
@@ -149,13 +151,13 @@ class SqliteRunStore final : public RunStore {
 
 // REQUIRES: mutex_ is held.
 Status SqliteRunStore::check_writable() const {
-  if (!database_.writable()) {
-    return Error{Code::state, database_.path().string() + ": opened for reading only"};
-  }
   const Result<std::string> state = read_meta(database_, "state");
   if (!state) return state.error();
-  if (*state != "sealed") return ok;
-  return Error{Code::state, folder_.string() + ": the run is sealed and takes no more writes"};
+  if (*state == "sealed") {
+    return Error{Code::state, folder_.string() + ": the run is sealed and takes no more writes"};
+  }
+  if (database_.writable()) return ok;
+  return Error{Code::state, database_.path().string() + ": opened for reading only"};
 }
 
 Status SqliteRunStore::stamp_creation() {
@@ -259,6 +261,21 @@ Status SqliteRunStore::record_selection(const SelectionRecord& record) {
   return database_.transaction([&]() -> Status {
     Status set = write_meta(database_, "selection_input_hash", record.input_hash);
     return set ? write_meta(database_, "selection", record.facts_json) : std::move(set);
+  });
+}
+
+Status SqliteRunStore::forget_superseded() {
+  const std::lock_guard lock(mutex_);
+  if (Status writable = check_writable(); !writable) return writable;
+  return database_.transaction([&]() -> Status {
+    const Result<RunPlan> plan = read_plan(database_);
+    if (!plan) return plan.error();
+    for (const TrialSpec& trial : plan->trials) {
+      if (!trial.superseded) continue;
+      Status forgotten = database_.execute("DELETE FROM phases WHERE subject = ?1", trial.slug);
+      if (!forgotten) return forgotten;
+    }
+    return replace_plan(database_, without_superseded(*plan), {});
   });
 }
 
@@ -367,15 +384,17 @@ Result<std::unique_ptr<RunStore>> RunStore::open_for_writing(
     const std::filesystem::path& run_folder) {
   std::string holder;
   Result<std::optional<FileLock>> lock =
-      FileLock::try_take(run_folder / ".run.lock", process_note(), &holder);
+      FileLock::try_take(run_folder / writer_lock_name, process_note(), &holder);
   if (!lock) return std::move(lock).error();
   if (!*lock) {
     return Error{Code::state, run_folder.string() + ": another process writes this run (" +
                                   (holder.empty() ? "it has just started" : holder) +
                                   "): a run has one writer at a time"};
   }
-  Result<Database> database =
-      Database::open(run_folder / run_database_name, run_format, Access::read_write);
+  // Of a sealed run nothing can be written, and its owner may have no right to.
+  const std::filesystem::path file = run_folder / run_database_name;
+  const Access access = check_not_sealed(file) ? Access::read_write : Access::immutable;
+  Result<Database> database = Database::open(file, run_format, access);
   if (!database) return std::move(database).error();
   auto store = std::make_unique<SqliteRunStore>(run_folder, std::move(lock).value(),
                                                 std::move(database).value(), Access::read_only);

@@ -77,6 +77,10 @@ class RunStore {
   virtual Result<std::optional<SelectionRecord>> selection() = 0;
   virtual Status record_selection(const SelectionRecord& record) = 0;
 
+  // Takes the superseded trials out of the plan, with their phases and the arms that no other trial
+  // uses. Their files stay (store/removal.h); their items stay pinned.
+  virtual Status forget_superseded() = 0;
+
   virtual Result<std::optional<PhaseRecord>> phase(const std::string& phase,
                                                    const std::string& subject) = 0;
   virtual Status record_phase(const PhaseRecord& record) = 0;
@@ -110,25 +114,16 @@ Result<std::string> put_artifact(const std::filesystem::path& path, std::string_
 Status check_not_sealed(const std::filesystem::path& path);
 
 // Seal: verifies every store, sets the state "sealed", then writes SHA256SUMS (sha256sum -c reads
-// it) over every file of the run, itself, locks and SQLite's side files excluded. No arm may be
-// open for writing. A run that is sealed already is left alone; one whose sealing was cut off is
-// finished.
+// it) over every file of the run, itself, locks and SQLite's side files excluded, and takes the
+// right to write from those files and from itself; folders keep theirs. No arm may be open for
+// writing. A run that is sealed already is left alone; one whose sealing was cut off is finished.
 Status seal_run(RunStore& run);
 
 // Holds a sealed run against its SHA256SUMS: files that differ, that are missing and that are
 // extra. Returns how many files were compared. Code::io: the sums cannot be read.
 Result<std::int64_t> check_seal(const std::filesystem::path& run_folder,
                                 const DifferenceSink& found);
-
-struct RunSummary {
-  std::string run_id;
-  std::filesystem::path folder;
-  std::string state;
-  std::string created_at, config_sha256, command_line_json;
-  std::string problem;  // of an unreadable run
-};
-// The runs under an experiments folder, newest first; unreadable ones are listed with state
-// "unreadable".
-Result<std::vector<RunSummary>> list_runs(const std::filesystem::path& experiments_folder);
+// The same; Code::data names the first difference, Code::state: the run is not sealed.
+Status check_seal(const std::filesystem::path& run_folder);
 
 }  // namespace promptsweep

@@ -95,6 +95,25 @@ std::optional<std::pair<std::string, std::string>> read_checksum_line(std::strin
   return std::pair{line.substr(0, digits), name};
 }
 
+Status take_right_to_write(const std::filesystem::path& file) {
+  using std::filesystem::perms;
+  std::error_code failed;
+  if (std::filesystem::is_symlink(file, failed)) return ok;  // not the run's own
+  std::filesystem::permissions(file, perms::owner_write | perms::group_write | perms::others_write,
+                               std::filesystem::perm_options::remove, failed);
+  if (!failed) return ok;
+  return Error{Code::io, "cannot make " + file.string() + " read-only: " + failed.message()};
+}
+
+Status make_read_only(const std::filesystem::path& folder) {
+  const Result<std::vector<std::filesystem::path>> files = files_of(folder);
+  if (!files) return files.error();
+  for (const std::filesystem::path& file : *files) {
+    if (Status taken = take_right_to_write(folder / file); !taken) return taken;
+  }
+  return take_right_to_write(folder / checksums_name);
+}
+
 Status write_checksums(const std::filesystem::path& folder) {
   const Result<std::vector<std::filesystem::path>> files = files_of(folder);
   if (!files) return files.error();
@@ -140,18 +159,33 @@ Result<std::int64_t> check_seal(const std::filesystem::path& run_folder,
     ++compared;
     if (*now != digest) {
       found({(run_folder / name).string(), "",
-             "the file is not the one that was sealed (SHA256SUMS " + row + ")", digest, *now});
+             "the file is not what was sealed (SHA256SUMS " + row + ")", digest, *now});
     }
   }
   for (const std::string& name : extra) {
-    found({(run_folder / name).string(), "", "the sealed run has no such file", "", ""});
+    found({(run_folder / name).string(), "", "the file came after the run was sealed", "", ""});
   }
   return compared;
 }
 
+Status check_seal(const std::filesystem::path& run_folder) {
+  std::error_code ignored;
+  if (!std::filesystem::exists(run_folder / checksums_name, ignored)) {
+    return Error{Code::state, run_folder.string() + ": the run is not sealed"};
+  }
+  std::string first;
+  const Result<std::int64_t> compared = check_seal(run_folder, [&](const Difference& difference) {
+    if (first.empty()) first = "the seal is broken: " + difference.file + ": " + difference.says;
+  });
+  if (!compared) return compared.error();
+  return first.empty() ? Status(ok) : Status(Error{Code::data, first});
+}
+
 Status seal_run(RunStore& run) {
   std::error_code failed;
-  if (std::filesystem::exists(run.folder() / checksums_name, failed)) return ok;
+  if (std::filesystem::exists(run.folder() / checksums_name, failed)) {
+    return make_read_only(run.folder());
+  }
   const Result<std::string> state = run.state();
   if (!state) return state.error();
   if (*state != "sealed") {
@@ -160,7 +194,8 @@ Status seal_run(RunStore& run) {
     // Before the sums, which cover the database that holds the state.
     if (Status set = run.set_state("sealed"); !set) return set;
   }
-  return write_checksums(run.folder());
+  if (Status written = write_checksums(run.folder()); !written) return written;
+  return make_read_only(run.folder());
 }
 
 }  // namespace promptsweep

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "analysis/analyze.h"
+#include "base/digest.h"
 
 namespace analysis_test {
 
@@ -47,6 +48,7 @@ inline std::shared_ptr<const ItemTable> table_of(const std::vector<Question>& qu
     auto name = std::find(out->datasets.begin(), out->datasets.end(), q.dataset);
     const auto number = static_cast<std::uint16_t>(name - out->datasets.begin());
     if (name == out->datasets.end()) out->datasets.push_back(q.dataset);
+    out->keys.push_back(content_seed(q.key()));
     out->items.push_back({number, q.type == TaskType::open_book, q.is_unanswerable});
   }
   return out;

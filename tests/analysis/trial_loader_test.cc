@@ -168,6 +168,14 @@ BOOST_AUTO_TEST_CASE(answers_without_scores_are_an_error_and_no_findings) {
   BOOST_REQUIRE(!data);
   BOOST_TEST((data.error().code == Code::state));
   BOOST_TEST(data.error().text.find("trial one: arm control: ") == 0u);
+
+  // Who compares runs that were cut off asks for what is scored.
+  TrialLoader lenient(*run, plan, AnalysisOptions{}, LoadFor::comparison);
+  const TrialData seen = value_of(lenient.load(plan.trials.at(0)));
+  const ArmData& control = *seen.pairs[0].control;
+  const auto scored = [](const ItemCell& cell) { return cell.primary.scored(); };
+  BOOST_TEST(std::count_if(control.cells.begin(), control.cells.end(), scored) == 1);
+  BOOST_TEST(control.items->keys.size() == 4u);
 }
 
 // An arm is held while a later trial needs it and no longer.

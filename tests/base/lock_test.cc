@@ -97,4 +97,57 @@ BOOST_AUTO_TEST_CASE(a_refused_taker_leaves_the_holders_note) {
   BOOST_TEST(holder.find("pid " + std::to_string(::getpid()) + " on host ") == 0u);
 }
 
+BOOST_AUTO_TEST_CASE(a_reader_sees_who_holds_a_lock_and_takes_nothing) {
+  TemporaryFolder folder;
+  const auto path = folder / "lock";
+  BOOST_TEST(!FileLock::holder(path).value());
+  BOOST_TEST(!std::filesystem::exists(path));
+  {
+    Holder other(path);
+    BOOST_TEST(FileLock::holder(path).value().value() == "the other process");
+  }
+  BOOST_TEST(!FileLock::holder(path).value());
+  BOOST_TEST(read_file(path).value() == "the other process\n");
+  BOOST_TEST(is_free(path));
+}
+
+// A reader that looks in a loop must not make a writer believe that the run is taken.
+BOOST_AUTO_TEST_CASE(readers_do_not_get_in_a_writers_way) {
+  TemporaryFolder folder;
+  const auto path = folder / "lock";
+  BOOST_TEST(is_free(path));
+  const pid_t reader = ::fork();
+  BOOST_REQUIRE(reader >= 0);
+  if (reader == 0) {
+    for (;;) {
+      static_cast<void>(FileLock::holder(path));
+      ::usleep(500);
+    }
+  }
+  int taken = 0;
+  for (int i = 0; i < 200; ++i) taken += is_free(path) ? 1 : 0;
+  ::kill(reader, SIGKILL);
+  ::waitpid(reader, nullptr, 0);
+  BOOST_TEST(taken == 200);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+BOOST_AUTO_TEST_SUITE(program)
+
+BOOST_AUTO_TEST_CASE(a_program_is_run_to_its_end) {
+  // More than a pipe holds, on both sides.
+  const ProgramEnd end =
+      run_program(
+          {"sh", "-c", "cat; head -c 200000 /dev/zero; head -c 200000 /dev/zero >&2; exit 3"})
+          .value();
+  BOOST_TEST(end.exit_code == 3);
+  BOOST_TEST(end.output.size() == 200000u);
+  BOOST_TEST(end.errors.size() == 200000u);
+  BOOST_TEST(run_program({"sh", "-c", "kill -9 $$"}).value().exit_code == 128 + SIGKILL);
+  const Result<ProgramEnd> none = run_program({"no-such-program-here"});
+  BOOST_REQUIRE(!none);
+  BOOST_TEST((none.error().code == Code::not_found));
+}
+
 BOOST_AUTO_TEST_SUITE_END()

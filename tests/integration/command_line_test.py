@@ -19,7 +19,8 @@ def call(*arguments, expect):
 before = sorted(p.name for p in ROOT.iterdir())
 call(expect=2)
 call("--help", expect=0)
-for command in ("run", "plan", "check", "prepare", "score", "list", "verify"):
+for command in ("run", "plan", "check", "prepare", "score", "list", "status", "show", "compare", "archive", "clean",
+                "verify"):
     text = call(command, "--help", expect=0).stdout
     assert f"promptsweep {command}" in text
 assert "unknown command" in call("sweep", expect=2).stderr

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <cstdlib>
 
@@ -117,33 +116,6 @@ BOOST_AUTO_TEST_CASE(a_seal_that_was_cut_off_is_finished) {
   require_ok(seal_run(*run));
   run.reset();
   BOOST_TEST(sums_hold(path));
-}
-
-BOOST_AUTO_TEST_CASE(the_catalogue_lists_newest_first_and_names_what_it_cannot_read) {
-  TemporaryFolder folder;
-  BOOST_TEST(value_of(list_runs(folder / "none")).empty());
-  for (const char* name : {"run_r1", "run_r2"}) {
-    auto run = value_of(RunStore::open_for_writing(folder / name));
-    RunPlan plan = two_set_plan();
-    plan.run_id = std::string(name).substr(4);
-    require_ok(run->write_plan(plan, two_item_list(), false));
-    ::usleep(2000);
-  }
-  std::filesystem::create_directories(folder / "run_broken");
-  require_ok(write_file_atomic(folder / "run_broken" / "run.sqlite", "not a database"));
-  std::filesystem::create_directories(folder / "other");
-  const auto runs = value_of(list_runs(folder.path()));
-  BOOST_REQUIRE_EQUAL(runs.size(), 3U);
-  BOOST_TEST(runs[0].run_id == "r2");
-  BOOST_TEST(runs[0].state == "incomplete");
-  BOOST_TEST(runs[0].config_sha256 == "c1");
-  BOOST_TEST(runs[0].command_line_json == R"(["run"])");
-  BOOST_TEST(runs[1].run_id == "r1");
-  BOOST_TEST(runs[1].folder == folder / "run_r1");
-  BOOST_TEST(runs[2].run_id == "broken");
-  BOOST_TEST(runs[2].state == "unreadable");
-  BOOST_TEST(runs[2].problem.find("run.sqlite") != std::string::npos);
-  BOOST_TEST(value_of(read_file(folder / "run_broken" / "run.sqlite")) == "not a database");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

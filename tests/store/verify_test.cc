@@ -165,7 +165,7 @@ BOOST_AUTO_TEST_CASE(pinned_items_are_held_against_the_hash_of_their_set) {
   plan.items_sha256 = sha256_hex(hash.bytes());
   {
     auto run = value_of(RunStore::open_for_writing(folder / "run_r1"));
-    require_ok(run->write_plan(plan, two_items(), false));
+    require_ok(run->write_plan(plan, ItemList(two_items()), false));
   }
   const auto damage = [&] {
     std::vector<Difference> out;
@@ -189,7 +189,7 @@ BOOST_AUTO_TEST_CASE(reading_a_run_as_immutable_changes_no_byte_and_refuses_an_o
   const RunPlan plan = two_set_plan();
   {
     auto run = value_of(RunStore::open_for_writing(path));
-    require_ok(run->write_plan(plan, two_items(), false));
+    require_ok(run->write_plan(plan, ItemList(two_items()), false));
     require_ok(run->record_result_settings("{\"a\":1}"));
     auto arm = value_of(run->open_arm(plan.arms[0]));
     require_ok(arm->initialise(plan.arms[0], request_rows(2)));
@@ -215,7 +215,7 @@ BOOST_AUTO_TEST_CASE(a_seal_names_files_that_differ_that_are_missing_and_that_ar
   const auto path = folder / "run_r1";
   {
     auto run = value_of(RunStore::open_for_writing(path));
-    require_ok(run->write_plan(two_set_plan(), two_items(), false));
+    require_ok(run->write_plan(two_set_plan(), ItemList(two_ItemList(items)()), false));
     for (const char* name : {"a.txt", "b.txt", "odd\\name\n"}) {
       require_ok(write_file_atomic(path / name, name));
     }
