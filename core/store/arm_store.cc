@@ -505,7 +505,10 @@ Status SqliteArmStore::read_page(std::int64_t first, std::int64_t count,
     if (!row || !*row) break;
     StoredRequest& stored = out.emplace_back();
     stored.request = request_from(*select_page_, 0);
-    if (has_result(*select_page_, 0)) read = read_row(*select_page_, 0, stored.accepted.emplace());
+    if (!has_result(*select_page_, 0)) continue;
+    AcceptedResult accepted;
+    read = read_row(*select_page_, 0, accepted);
+    stored.accepted = std::move(accepted);
   }
   select_page_->reset();  // ends its read transaction
   return read;

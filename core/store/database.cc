@@ -268,6 +268,9 @@ Result<Database> Database::open(const std::filesystem::path& path, const Databas
   if (!database) return database;
   const char* settings = writes ? "PRAGMA journal_mode=WAL;PRAGMA synchronous=FULL;"
                                   "PRAGMA foreign_keys=ON;PRAGMA wal_autocheckpoint=4000;"
+                                  // Ids are random: with SQLite's 2 MB a large arm would write a
+                                  // page of its index for nearly every row.
+                                  "PRAGMA cache_size=-16384;"
                                 : "PRAGMA query_only=ON;";
   if (sqlite3_exec(database->handle_, settings, nullptr, nullptr, nullptr) != SQLITE_OK) {
     return database->error();

@@ -62,8 +62,7 @@ class PinnedItems final : public ItemSource {
     {
       const std::lock_guard lock(mutex_);
       if (!select_) {
-        Result<Statement> prepared = database_.prepare(
-            "SELECT document FROM items WHERE items_sha256 = ?1 AND item_key = ?2");
+        Result<Statement> prepared = select_by_key();
         if (!prepared) return std::move(prepared).error();
         select_ = std::move(prepared).value();
       }
@@ -79,6 +78,17 @@ class PinnedItems final : public ItemSource {
   }
 
  private:
+  // The index is named, since SQLite would rather walk the whole set by its primary key. A store
+  // that was made without it and is read only is walked.
+  Result<Statement> select_by_key() const {
+    const auto prepare = [&](const char* by) {
+      return database_.prepare(std::string("SELECT document FROM items ") + by +
+                               " WHERE items_sha256 = ?1 AND item_key = ?2");
+    };
+    Result<Statement> indexed = prepare("INDEXED BY items_by_key");
+    return indexed ? std::move(indexed) : prepare("");
+  }
+
   Result<Item> item_from(const std::string& document) const {
     std::optional<Item> item = item_from_json(document);
     if (item) return *std::move(item);
@@ -140,6 +150,7 @@ class SqliteRunStore final : public RunStore {
 
  private:
   Status check_writable() const;
+  Status add_items_index();
   Result<std::filesystem::path> place_of(const std::string& arm_id) const;
 
   const std::filesystem::path folder_;
@@ -160,11 +171,20 @@ Status SqliteRunStore::check_writable() const {
   return Error{Code::state, database_.path().string() + ": opened for reading only"};
 }
 
+// Stores made before items were looked up by key lack it.
+Status SqliteRunStore::add_items_index() {
+  const Result<std::int64_t> there = database_.integer_of(
+      "SELECT COUNT(*) FROM sqlite_schema WHERE type = 'index' AND name = 'items_by_key'");
+  if (!there) return there.error();
+  if (*there > 0 || !check_writable()) return ok;
+  return database_.execute("CREATE INDEX items_by_key ON items(items_sha256, item_key)");
+}
+
 Status SqliteRunStore::stamp_creation() {
   const std::lock_guard lock(mutex_);
   const Result<std::string> created = read_meta(database_, "created_at");
   if (!created) return created.error();
-  if (!created->empty()) return ok;
+  if (!created->empty()) return add_items_index();
   return database_.transaction([&]() -> Status {
     if (Status set = write_meta(database_, "created_at", utc_now()); !set) return set;
     return write_meta(database_, "state", "incomplete");

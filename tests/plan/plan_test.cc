@@ -6,6 +6,7 @@
 
 #include "plan/make_plan.h"
 #include "plan/slug.h"
+#include "prompt/render.h"
 #include "temporary_folder.h"
 
 using namespace promptsweep;
@@ -253,4 +254,35 @@ BOOST_AUTO_TEST_CASE(slugs_are_legal_on_windows) {
   BOOST_TEST(slug.ends_with("-abcdefgh"));
   // With the run folder, the arm's folder and a job file below it, still under 200 characters.
   BOOST_TEST(slug.size() + std::string("/arms//jobs/.jsonl").size() + 2 * 26 < 200u);
+}
+
+// The sums of a selection give what adding up the items one by one gives.
+BOOST_FIXTURE_TEST_CASE(estimates_add_up_the_items, Sweep) {
+  DatasetFile file;
+  file.items = std::make_shared<ItemSpool>();
+  std::vector<Item> items;
+  for (int i = 0; i < 50; ++i) {
+    Item item;
+    item.dataset = "d";
+    item.id = std::to_string(i);
+    item.question = std::string(static_cast<std::size_t>(i % 7), 'q') + "\u00e9?";
+    item.type = i % 3 == 0 ? TaskType::open_book : TaskType::closed_book;
+    if (i % 3 == 0) item.context = std::string(static_cast<std::size_t>(i), 'c');
+    BOOST_REQUIRE(file.items->append(item));
+    items.push_back(item);
+  }
+  selection = select_items({file}, {}).value().facts;
+  for (const char* instructions : {"Answer.", "Answer it.", "Answer now.", "Answer, now"}) {
+    write(folder / "closed.txt", instructions);
+    write(folder / "open.txt", std::string(instructions) + "?");
+    const PlannedRun planned = plan().value();
+    const ArmSpec& arm = planned.plan.arms.at(0);
+    std::int64_t tokens = 0;
+    for (const Item& item : items) {
+      tokens +=
+          estimate_tokens(arm.system_prompt) + estimate_tokens(user_turn(arm.instructions, item));
+    }
+    BOOST_TEST(planned.estimates.at(0).prompt_tokens == tokens);
+    BOOST_TEST(planned.estimates.at(0).requests == 50);
+  }
 }

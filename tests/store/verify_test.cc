@@ -215,7 +215,7 @@ BOOST_AUTO_TEST_CASE(a_seal_names_files_that_differ_that_are_missing_and_that_ar
   const auto path = folder / "run_r1";
   {
     auto run = value_of(RunStore::open_for_writing(path));
-    require_ok(run->write_plan(two_set_plan(), ItemList(two_ItemList(items)()), false));
+    require_ok(run->write_plan(two_set_plan(), ItemList(two_items()), false));
     for (const char* name : {"a.txt", "b.txt", "odd\\name\n"}) {
       require_ok(write_file_atomic(path / name, name));
     }
