@@ -81,6 +81,18 @@ std::optional<std::string> environment(const char* name);
 bool stderr_is_terminal();
 // Free memory of this machine in bytes (what a new process could use without swapping).
 Result<std::uint64_t> available_memory_bytes();
+
+// A library of the system, opened at run time and left open: nothing is built against it.
+class SharedLibrary {
+ public:
+  // nullopt: there is none of that name, or it does not load.
+  static std::optional<SharedLibrary> open(const std::string& name);
+  void* symbol(const char* name) const;  // nullptr: it has no such symbol
+
+ private:
+  explicit SharedLibrary(void* handle) : handle_(handle) {}
+  void* handle_;
+};
 // Calls `handler` (async-signal-safe code only) at SIGINT and SIGTERM.
 void on_interrupt(void (*handler)(int));
 // Leaves at once, without destructors. Async-signal-safe.

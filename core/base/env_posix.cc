@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/file.h>
@@ -215,6 +216,13 @@ Result<std::uint64_t> available_memory_bytes() {
   }
   return Error{Code::unsupported, "this system does not say how much memory is free"};
 }
+
+std::optional<SharedLibrary> SharedLibrary::open(const std::string& name) {
+  void* const handle = ::dlopen(name.c_str(), RTLD_NOW | RTLD_LOCAL);
+  return handle == nullptr ? std::nullopt : std::optional(SharedLibrary(handle));
+}
+
+void* SharedLibrary::symbol(const char* name) const { return ::dlsym(handle_, name); }
 
 void on_interrupt(void (*handler)(int)) {
   struct sigaction action {};

@@ -26,5 +26,6 @@ int cmd_check(const std::vector<std::string>& arguments);
 int cmd_prepare(const std::vector<std::string>& arguments);
 int cmd_score(const std::vector<std::string>& arguments);
 int cmd_list(const std::vector<std::string>& arguments);
+int cmd_cache(const std::vector<std::string>& arguments);
 
 }  // namespace promptsweep

@@ -19,6 +19,7 @@ const std::vector<Command>& commands() {
       {"prepare", "make the prepared data files from the official downloads", &cmd_prepare},
       {"score", "score a file of predictions against a data set", &cmd_score},
       {"list", "list the runs of an experiments folder", &cmd_list},
+      {"cache", "show or shrink the answers kept for later runs", &cmd_cache},
   };
   return all;
 }
