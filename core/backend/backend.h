@@ -43,7 +43,9 @@ struct JobRequest {
   std::uint64_t request_bytes = 0;
   std::string requests_sha256;
   std::string resume_token;  // last checkpoint of a lost incarnation, or empty
-  bool attach_only = false;  // never create a remote job; Code::not_found when there is none
+  // Never create a remote job. When there is none, submit is Code::not_found, or (where a look-up
+  // takes time) the job fails with that code and has no record.
+  bool attach_only = false;
 };
 
 enum class JobState {

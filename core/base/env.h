@@ -120,6 +120,18 @@ bool stderr_is_terminal();
 Result<std::uint64_t> available_memory_bytes();
 // The most memory that another process of this machine has held so far.
 Result<std::uint64_t> peak_memory_bytes_of(std::int64_t process_id);
+
+// A library of the system, opened at run time and left open: nothing is built against it.
+class SharedLibrary {
+ public:
+  // nullopt: there is none of that name, or it does not load.
+  static std::optional<SharedLibrary> open(const std::string& name);
+  void* symbol(const char* name) const;  // nullptr: it has no such symbol
+
+ private:
+  explicit SharedLibrary(void* handle) : handle_(handle) {}
+  void* handle_;
+};
 // Calls `handler` (async-signal-safe code only) at SIGINT and SIGTERM.
 void on_interrupt(void (*handler)(int));
 // A write beyond the largest allowed file size becomes an error of the write; by default the system

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -384,6 +385,12 @@ Result<std::uint64_t> peak_memory_bytes_of(std::int64_t process_id) {
 }
 
 void survive_file_size_limit() { ::signal(SIGXFSZ, SIG_IGN); }
+std::optional<SharedLibrary> SharedLibrary::open(const std::string& name) {
+  void* const handle = ::dlopen(name.c_str(), RTLD_NOW | RTLD_LOCAL);
+  return handle == nullptr ? std::nullopt : std::optional(SharedLibrary(handle));
+}
+
+void* SharedLibrary::symbol(const char* name) const { return ::dlsym(handle_, name); }
 
 void on_interrupt(void (*handler)(int)) {
   struct sigaction action {};

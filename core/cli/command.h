@@ -32,5 +32,6 @@ int cmd_show(const std::vector<std::string>& arguments);
 int cmd_compare(const std::vector<std::string>& arguments);
 int cmd_archive(const std::vector<std::string>& arguments);
 int cmd_clean(const std::vector<std::string>& arguments);
+int cmd_cache(const std::vector<std::string>& arguments);
 
 }  // namespace promptsweep

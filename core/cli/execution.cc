@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <thread>
 
-#include "base/env.h"
+#include "backend/machine.h"
 
 namespace promptsweep {
 
@@ -12,16 +12,15 @@ namespace po = boost::program_options;
 
 namespace {
 
-// Left for everything else on this machine.
-constexpr double share_of_free_memory = 0.9;
 constexpr std::int64_t least_retry_budget = 100;
 
-EngineBudget machine_budget() {
+EngineBudget machine_budget(const SweepConfig::Resources& wish) {
+  const MemoryBudget memory =
+      memory_budget(machine_memory(), {wish.ram_gb, wish.vram_gb, wish.reserve_gb});
   EngineBudget budget;
-  if (const Result<std::uint64_t> free = available_memory_bytes()) {
-    budget.ram_bytes =
-        static_cast<std::uint64_t>(static_cast<double>(*free) * share_of_free_memory);
-  }
+  // What nobody can tell may hold one engine and no second.
+  budget.ram_bytes = memory.ram_bytes.value_or(0);
+  budget.vram_bytes = memory.vram_bytes.value_or(0);
   budget.cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
   return budget;
 }
@@ -33,6 +32,14 @@ std::optional<EngineNeed> need_of(const PluginInfo& plugin, const std::string& o
   // What computes on a GPU hardly keeps the cores busy.
   const int cores = (*need)->vram_bytes > 0 ? 0 : cores_used(plugin, options_json);
   return EngineNeed{(*need)->ram_bytes, (*need)->vram_bytes, cores};
+}
+
+void check_reuse(const std::string& name) {
+  if (!reuse_from(name))
+    throw po::error(
+        "--reuse: "
+        " + name + "
+        " is not one of none, controls, all");
 }
 
 std::int64_t default_retry_budget(const RunPlan& plan) {
@@ -54,6 +61,8 @@ po::options_description execution_options() {
       ("lines_per_part", po::value<int>(), "requests a job at most")  //
       ("parts_per_dataset", po::value<int>(),
        "batch services: jobs that an arm's questions of one kind are cut into")  //
+      ("reuse", po::value<std::string>()->notifier(&check_reuse)->default_value("none"),
+       "take answers of earlier runs: none, controls (of control arms), all")  //
       ("accept_engine_change",
        "start arms again that another engine (build, model file) answered; their answers are kept "
        "aside");
@@ -73,8 +82,11 @@ ExecuteOptions execution_from(const ParsedArguments& arguments, const SweepSetup
   options.retries = setup.config.retries;
   options.retry_budget =
       setup.config.retry_budget.value_or(default_retry_budget(setup.planned.plan));
+  if (setup.config.cache.enabled) options.cache_path = setup.config.cache.path;
+  if (arguments.has("reuse"))
+    options.reuse = reuse_from(arguments.get<std::string>("reuse")).value_or(Reuse::none);
   options.accept_engine_change = arguments.has("accept_engine_change");
-  options.budget = machine_budget();
+  options.budget = machine_budget(setup.config.resources);
   options.budget.engines = whole("max_parallel_trials").value_or(0);
 
   options.open = [&setup](const EngineSpec& engine,

@@ -26,6 +26,7 @@ const std::vector<Command>& commands() {
       {"compare", "two runs side by side over the items they share", &cmd_compare},
       {"archive", "seal a run: checksums, read-only, on request one .tar.zst", &cmd_archive},
       {"clean", "remove runs, or what an edit left behind; shows it first", &cmd_clean},
+      {"cache", "show or shrink the answers kept for later runs", &cmd_cache},
   };
   return all;
 }

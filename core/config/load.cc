@@ -362,6 +362,13 @@ class Loader {
                      path("reports_dir", "reports"),
                      path("run_manifest", "results/run_manifest.json"),
                      path("experiments_dir", "experiments")};
+    config_.cache.enabled = read_boolean(at("cache", "enabled")).value_or(true);
+    const auto cache = read_string(at("cache", "path"));
+    config_.cache.path =
+        cache ? expanded(*cache) : config_.paths.experiments_dir / "response_cache.sqlite";
+    config_.resources.ram_gb = read_number(at("resources", "ram_gb"));
+    config_.resources.vram_gb = read_number(at("resources", "vram_gb"));
+    config_.resources.reserve_gb = read_number(at("resources", "reserve_gb")).value_or(1);
   }
 
   void read_scoring() {

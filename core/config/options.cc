@@ -214,6 +214,20 @@ void add_execution(std::vector<Option>& t) {
   t.push_back(
       or_null(at_least(row("lines_per_part", Kind::integer, "", "Requests a job at most."), 1)));
   t.push_back(row("use_batch_api", Kind::boolean, "true", "Whether batch prices apply."));
+  t.push_back(row("cache", Kind::group, "", "Answers kept for later runs; --reuse uses them."));
+  t.push_back(row("cache.enabled", Kind::boolean, "true",
+                  "Whether the answers of complete arms are kept."));
+  t.push_back(row("cache.path", Kind::path, "response_cache.sqlite in paths.experiments_dir",
+                  "File that holds them."));
+  t.push_back(row("resources", Kind::group, "", "Memory that engines may use at the same time."));
+  t.push_back(or_null(
+      at_least(row("resources.ram_gb", Kind::number, "what is free", "GiB of main memory."), 0)));
+  t.push_back(or_null(at_least(
+      row("resources.vram_gb", Kind::number, "what is free on all GPUs", "GiB of GPU memory."),
+      0)));
+  t.push_back(at_least(row("resources.reserve_gb", Kind::number, "1",
+                           "GiB of each that stay free where the amount is detected."),
+                       0));
   t.push_back(row("paths", Kind::group, "", "Folders; ~ and $VARS are expanded."));
   t.push_back(row("paths.prepared_dir", Kind::path, "data/prepared", "Prepared data files."));
   t.push_back(row("paths.experiments_dir", Kind::path, "experiments", "Where runs are kept."));

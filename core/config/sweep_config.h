@@ -137,6 +137,15 @@ struct SweepConfig {
   std::string behaviour_outcomes = "exclude";  // exclude, score_as_wrong
   bool use_batch_api = true;
 
+  struct Cache {
+    bool enabled = true;         // keep the answers of complete arms for later runs
+    std::filesystem::path path;  // the response cache
+  } cache;
+  struct Resources {
+    std::optional<double> ram_gb, vram_gb;  // GiB; absent: what is detected
+    double reserve_gb = 1;                  // left free of what is detected
+  } resources;
+
   struct Unsupported {
     std::string strategy = "baseline";
     double threshold = 0.5, min_token_overlap = 0.6;

@@ -79,6 +79,8 @@ TrialCost trial_cost(const TrialSpec& trial, const std::map<std::string, int>& s
 void ArmUsage::add(const ResultRow& row, int earlier_attempts) {
   if (row.cached) {
     ++cached_rows;
+    reused_prompt_tokens += row.prompt_tokens.value_or(0);
+    reused_completion_tokens += row.completion_tokens.value_or(0);
     return;
   }
   ++rows;

@@ -38,6 +38,8 @@ struct ArmUsage {
   std::string arm_id;
   std::int64_t rows = 0;  // answers of the engine, cached ones left out
   std::int64_t cached_rows = 0;
+  // Of the cached rows: what the engine counted when it gave them, to a run before.
+  std::int64_t reused_prompt_tokens = 0, reused_completion_tokens = 0;
   std::int64_t rows_without_counts = 0;  // the engine gave no token counts
   std::int64_t extra_attempts = 0;       // sent more than once: possibly paid more than once
   std::int64_t prompt_tokens = 0;

@@ -161,6 +161,8 @@ json arm_json(const ArmCost& arm) {
   return {{"arm_id", arm.arm_id},
           {"rows", used.rows},
           {"cached_rows", used.cached_rows},
+          {"reused_prompt_tokens", used.reused_prompt_tokens},
+          {"reused_completion_tokens", used.reused_completion_tokens},
           {"rows_without_token_counts", used.rows_without_counts},
           {"extra_attempts", used.extra_attempts},
           {"prompt_tokens", used.prompt_tokens},

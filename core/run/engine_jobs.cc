@@ -48,6 +48,7 @@ Status EngineRun::plan_remaining() {
   limits.bytes_of = [this](const std::string& arm_id, std::int64_t position) {
     return line_bytes(arm_id, position);
   };
+  late_.clear();  // pending again, and so among these
   queue_ = plan_jobs(plan_.blocks, requests, limits);
   return ok;
 }
@@ -74,6 +75,7 @@ bool EngineRun::may_start() const {
 }
 
 Status EngineRun::start_jobs() {
+  for (; !late_.empty(); late_.pop_front()) queue_.push_back(std::move(late_.front()));
   if (!suspects_.empty()) {
     if (!active_.empty()) return ok;
     const PlannedJob job = std::move(suspects_.front());
@@ -208,6 +210,10 @@ Status EngineRun::take(ActiveJob& job) {
   }
   if (!terminal || fetched.more || fetched.delivered > 0) return ok;
 
+  if (job.looking_up && status->failure && status->failure->code == Code::not_found) {
+    if (Status closed = backend_->close(job.job_id); !closed) return closed;
+    return not_at_provider(job);
+  }
   if (status->failure)
     observer_.message(Severity::warning, "job " + job.job_id + ": " + status->failure->text);
   if (Status closed = backend_->close(job.job_id); !closed) return closed;
@@ -236,6 +242,7 @@ Status EngineRun::accept(ActiveJob& job, ResultRow row) {
   if (!store) return std::move(store).error();
   if (Status put = (*store)->put_result(row); !put) return put;
   const std::size_t index = found->second;
+  job.looking_up = false;
   job.unanswered.erase(found);
   --progress_.in_flight;
   if (!is_final(outcome)) {
@@ -309,6 +316,7 @@ bool EngineRun::arm_has_jobs(const ArmRun& arm, const std::string& except) const
 
 Status EngineRun::close_arm_if_done(ArmRun& arm, const std::string& ended_job) {
   if (!arm.complete() || !arm.is_open() || arm_has_jobs(arm, ended_job)) return ok;
+  keep_in_cache(arm);
   if (Status closed = arm.close(); !closed) return closed;
   std::error_code ignored;
   std::filesystem::remove(arm.folder() / "jobs", ignored);  // only when empty

@@ -37,10 +37,9 @@ Status EngineRun::settle(ArmRun& arm, const JobRow& row) {
   return (*store)->record_job_terminal(row.job_id, "lost with its process");
 }
 
-// The job is looked up first and never created blindly. Where only its intent is on record, it is
-// then created under the very same key, so that a request which is still on its way to the provider
-// meets this one and not a second job. One that had been accepted and is gone is over.
-Status EngineRun::attach(ArmRun& arm, const JobRow& row) {
+// What is known of a job that an earlier process left. Its request file is what was sent, byte for
+// byte; a lost one is written again from the same rows.
+Result<EngineRun::ActiveJob> EngineRun::left_job(ArmRun& arm, const JobRow& row) {
   Result<ArmStore*> store = arm.store();
   if (!store) return std::move(store).error();
   ActiveJob job;
@@ -56,7 +55,6 @@ Status EngineRun::attach(ArmRun& arm, const JobRow& row) {
     if (!known) return std::move(known).error();
     if (!*known) job.unanswered.emplace(id, i);
   }
-  // The file is what was sent, byte for byte; a lost one is written again from the same rows.
   std::error_code ignored;
   if (!std::filesystem::exists(job.requests_path, ignored)) {
     Result<RequestFile> file =
@@ -67,28 +65,60 @@ Status EngineRun::attach(ArmRun& arm, const JobRow& row) {
                                    " cannot be written again as they were sent"};
     }
   }
-  JobRequest again;
-  again.job_id = row.job_id;
-  again.requests_path = std::filesystem::absolute(job.requests_path);
-  again.request_count = static_cast<std::uint64_t>(row.request_count);
-  again.request_bytes = std::filesystem::file_size(job.requests_path, ignored);
-  again.requests_sha256 = row.requests_sha256;
-  again.resume_token = row.resume_token;
-  again.attach_only = true;
+  job.request.job_id = row.job_id;
+  job.request.requests_path = std::filesystem::absolute(job.requests_path);
+  job.request.request_count = static_cast<std::uint64_t>(row.request_count);
+  job.request.request_bytes = std::filesystem::file_size(job.requests_path, ignored);
+  job.request.requests_sha256 = row.requests_sha256;
+  job.request.resume_token = row.resume_token;
+  return job;
+}
 
-  progress_.in_flight += static_cast<std::int64_t>(job.unanswered.size());
-  ActiveJob& kept = active_.emplace(row.job_id, std::move(job)).first->second;
-  Status submitted = backend_->submit(again);
-  if (!submitted && submitted.error().code == Code::not_found && row.state == "intended" &&
-      makes_jobs() && !stop_.requested()) {
-    again.attach_only = false;
-    submitted = backend_->submit(again);
+// The job is looked up first and never created blindly.
+Status EngineRun::attach(ArmRun& arm, const JobRow& row) {
+  Result<ActiveJob> job = left_job(arm, row);
+  if (!job) return std::move(job).error();
+  job->request.attach_only = true;
+  job->looking_up = true;
+  job->may_be_made = row.state == "intended";
+  progress_.in_flight += static_cast<std::int64_t>(job->unanswered.size());
+  ActiveJob& kept = active_.emplace(row.job_id, std::move(job).value()).first->second;
+  const Status submitted = backend_->submit(kept.request);
+  if (!submitted && submitted.error().code == Code::not_found) return not_at_provider(kept);
+  if (!submitted) {
+    progress_.in_flight -= static_cast<std::int64_t>(kept.unanswered.size());
+    active_.erase(row.job_id);
+    return backend_->lost() ? ok : submitted;  // still in the ledger: recover_from_loss settles it
   }
-  if (submitted) return (*store)->record_job_submitted(row.job_id);
-  progress_.in_flight -= static_cast<std::int64_t>(kept.unanswered.size());
-  active_.erase(row.job_id);
-  if (submitted.error().code != Code::not_found) return submitted;
-  return (*store)->record_job_terminal(row.job_id, "not at the provider");
+  return ok;
+}
+
+// Where only its intent is on record, it is now created under the very same key, so that a request
+// which is still on its way to the provider meets this one and not a second job. One that had been
+// accepted and is gone is over, and its requests are offered again in another.
+Status EngineRun::not_at_provider(ActiveJob& job) {
+  Result<ArmStore*> store = job.arm->store();
+  if (!store) return std::move(store).error();
+  if (job.may_be_made && makes_jobs() && !stop_.requested()) {
+    job.request.attach_only = false;
+    job.looking_up = job.may_be_made = false;
+    if (Status submitted = backend_->submit(job.request); !submitted)
+      return backend_->lost() ? ok : submitted;
+    return (*store)->record_job_submitted(job.job_id);
+  }
+  const std::string id = job.job_id;
+  PlannedJob again{job.arm->spec().arm_id, job.rows.front().type, {}};
+  for (const auto& [request, index] : job.unanswered)
+    again.positions.push_back(job.rows[index].position);
+  std::sort(again.positions.begin(), again.positions.end());
+  progress_.in_flight -= static_cast<std::int64_t>(job.unanswered.size());
+  ArmRun& arm = *job.arm;
+  std::error_code ignored;
+  std::filesystem::remove(job.requests_path, ignored);
+  active_.erase(id);
+  if (Status ended = (*store)->record_job_terminal(id, "not at the provider"); !ended) return ended;
+  if (makes_jobs() && !again.positions.empty()) late_.push_back(std::move(again));
+  return close_arm_if_done(arm, id);
 }
 
 // What had been delivered stays. Requests that had begun are suspects and go alone; the rest of the

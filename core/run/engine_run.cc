@@ -63,7 +63,9 @@ Status EngineRun::execute() {
   if (Status opened = open_engine(); !opened) return opened;
   if (Status same = check_engine_of_arms(); !same) return same;
   ready_us_ = monotonic_us();
+  open_cache();
   Status result = settle_left_open_jobs();
+  if (result && makes_jobs()) result = take_from_cache();
   if (result && makes_jobs()) result = plan_remaining();
   if (result && options_.reach != Reach::cancel_only) result = run_jobs();
   Status ended = wind_down();

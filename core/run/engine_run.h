@@ -48,6 +48,7 @@ class EngineRun {
   bool complete() const;
   std::int64_t gave_up() const { return gave_up_; }
   std::int64_t left_running() const { return left_running_; }
+  std::int64_t reused() const { return reused_; }
   const EngineProgress& progress() const { return progress_; }
 
  private:
@@ -59,6 +60,9 @@ class EngineRun {
     std::vector<std::size_t> transient;                       // a record, but not a final one
     std::filesystem::path requests_path;
     std::int64_t next_poll_us = 0;
+    JobRequest request;        // as it was sent last
+    bool looking_up = false;   // attach_only, and no sign of it yet
+    bool may_be_made = false;  // when the look-up finds nothing
     bool cancelled = false;
     bool alone = false;  // a suspect
   };
@@ -92,10 +96,19 @@ class EngineRun {
   bool may_offer_again(ArmRun& arm, std::int64_t position);
   void offer_again(ActiveJob& job, const std::vector<std::size_t>& indices);
 
+  // engine_cache.cc
+  void open_cache();
+  Status take_from_cache();
+  void keep_in_cache(ArmRun& arm);
+  void go_on_without_cache(const Error& error);
+
   // engine_recovery.cc
   Status settle_left_open_jobs();
   Status settle(ArmRun& arm, const JobRow& row);
   Status attach(ArmRun& arm, const JobRow& row);
+  Result<ActiveJob> left_job(ArmRun& arm, const JobRow& row);
+  // The look-up of a left job found nothing.
+  Status not_at_provider(ActiveJob& job);
   Status recover_from_loss();
   Status requeue_lost(const ActiveJob& job, const std::vector<bool>& begun);
   Result<bool> lower_memory(const Error& shortage);
@@ -119,10 +132,14 @@ class EngineRun {
   std::string identity_;
   std::deque<PlannedJob> queue_;
   std::deque<PlannedJob> suspects_;  // one request each
+  std::deque<PlannedJob> late_;      // of jobs that were looked up in vain
   std::map<std::string, ActiveJob> active_;
   std::optional<Error> shortage_;  // a job that failed for want of memory
   std::int64_t gave_up_ = 0;
   std::int64_t left_running_ = 0;
+  std::int64_t reused_ = 0;
+  std::unique_ptr<ResponseCache> cache_;  // null: not used, or it failed
+  bool warned_of_cache_ = false;
   EngineProgress progress_;
   std::int64_t ready_us_ = 0;
   std::int64_t last_report_us_ = 0;

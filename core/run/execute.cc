@@ -192,6 +192,7 @@ Result<ExecuteSummary> execute(RunStore& run, const RunPlan& plan, const ItemSou
                                engine.progress().seconds, engine.progress().retried_now});
     summary.gave_up += engine.gave_up();
     summary.retried += engine.progress().retried_now;
+    summary.reused += engine.reused();
     summary.left_running += engine.left_running();
     if (engine.gave_up() > 0) {
       summary.problems.push_back(model + ": " + std::to_string(engine.gave_up()) +

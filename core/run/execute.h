@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -17,6 +18,7 @@
 #include "records/item_source.h"
 #include "records/plan.h"
 #include "run/observer.h"
+#include "run/reuse.h"
 #include "run/schedule.h"
 #include "run/stop.h"
 #include "store/run_store.h"
@@ -48,6 +50,10 @@ struct ExecuteOptions {
 
   EngineBudget budget;
 
+  // Answers of earlier runs: where they are kept, and which arms may take them.
+  std::filesystem::path cache_path;  // empty: neither kept nor taken
+  Reuse reuse = Reuse::none;
+
   // The spec may carry other options than the plan's: see lower_memory.
   std::function<Result<std::unique_ptr<Backend>>(const EngineSpec&, BackendServices)> open;
   // What an engine's jobs ran with that may change answers through rounding; recorded per job.
@@ -72,6 +78,7 @@ struct ExecuteSummary {
   bool stopped = false;
   std::int64_t gave_up = 0;            // requests whose retry budget is spent
   std::int64_t retried = 0;            // transient results that were offered again
+  std::int64_t reused = 0;             // answers taken from earlier runs
   std::int64_t left_running = 0;       // requests of remote jobs that go on without this process
   std::vector<std::string> problems;   // one sentence each: why something is incomplete
   std::vector<EngineSummary> engines;  // those that were opened

@@ -132,7 +132,7 @@ Status find_damaged_results(const Database& database, const DifferenceSink& foun
     return ok;
   }
   return database.for_each_row(
-      std::string("SELECT r.digest, ") + accepted_columns + " ORDER BY q.position",
+      std::string("SELECT r.digest, ") + accepted_columns + of_results + " ORDER BY q.position",
       [&](const Statement& row) -> Status {
         ArmStore::AcceptedResult accepted;
         const Status read = read_accepted(row, 1, accepted);

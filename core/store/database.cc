@@ -4,9 +4,11 @@
 #include <sqlite3.h>
 
 #include <array>
+#include <chrono>
 #include <cstring>
 #include <fstream>
 #include <system_error>
+#include <thread>
 
 #include "base/env.h"
 
@@ -102,6 +104,18 @@ Status check_header(const std::filesystem::path& path, const DatabaseFormat& for
                    std::to_string(pages * page));
   }
   return ok;
+}
+
+// While the last of other processes closes the file, its size, header and log are those of
+// different moments. Real damage stays.
+Status check_settled_header(const std::filesystem::path& path, const DatabaseFormat& format) {
+  constexpr int tries = 3;
+  Status checked = check_header(path, format);
+  for (int i = 1; i < tries && !checked && checked.error().code == Code::data; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    checked = check_header(path, format);
+  }
+  return checked;
 }
 
 // SQLite's URI form, for immutable=1.
@@ -259,7 +273,9 @@ Result<Database> Database::open(const std::filesystem::path& path, const Databas
     }
     if (Status created = create(path, format); !created) return std::move(created).error();
   }
-  if (Status checked = check_header(path, format); !checked) return std::move(checked).error();
+  if (Status checked = check_settled_header(path, format); !checked) {
+    return std::move(checked).error();
+  }
   const bool writes = access == Access::read_write;
   // Readers too open the file for writing where they may, and then let SQLite refuse their writes:
   // one that cannot write leaves SQLite's side files behind when it is the last to close.

@@ -240,4 +240,25 @@ BOOST_AUTO_TEST_CASE(the_table_knows_every_key_of_the_original) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(cache_and_memory) {
+  const SweepConfig plain = good(sets + "model_id: m\npaths: {experiments_dir: runs}\n");
+  BOOST_TEST(plain.cache.enabled);
+  BOOST_TEST(plain.cache.path == plain.paths.experiments_dir / "response_cache.sqlite");
+  BOOST_TEST(!plain.resources.ram_gb.has_value());
+  BOOST_TEST(!plain.resources.vram_gb.has_value());
+  BOOST_TEST(plain.resources.reserve_gb == 1.0);
+  const SweepConfig set = good(sets +
+                               "model_id: m\ncache: {enabled: false, path: kept.sqlite}\n"
+                               "resources: {ram_gb: 12.5, vram_gb: 0, reserve_gb: 0.5}\n");
+  BOOST_TEST(!set.cache.enabled);
+  BOOST_TEST(set.cache.path.filename() == "kept.sqlite");
+  BOOST_TEST(set.resources.ram_gb.value() == 12.5);
+  BOOST_TEST(set.resources.vram_gb.value() == 0.0);
+  BOOST_TEST(set.resources.reserve_gb == 0.5);
+  BOOST_TEST(problem(sets + "model_id: m\ncache: {enable: true}\n").find("enabled") !=
+             std::string::npos);
+  BOOST_TEST(problem(sets + "model_id: m\nresources: {ram_gb: -1}\n").find("resources.ram_gb") !=
+             std::string::npos);
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -107,7 +107,16 @@ BOOST_AUTO_TEST_CASE(cached_rows_are_left_out) {
   used.add(row(2'000'000, 0));
   BOOST_TEST(used.cached_rows == 1);
   BOOST_TEST(used.rows == 1);
+  BOOST_TEST(used.prompt_tokens == 2'000'000);
+  BOOST_TEST(used.completion_tokens == 0);
+  BOOST_TEST(used.reused_prompt_tokens == 1'000'000);
+  BOOST_TEST(used.reused_completion_tokens == 1'000'000);
   BOOST_TEST(near(price_arm(used, quote(1, 1)).usd.value(), 2));
+  // Nothing but reused rows: the price is known, and it is nothing.
+  ArmUsage all_reused;
+  all_reused.add(cached);
+  BOOST_TEST(price_arm(all_reused, quote(1, 1)).usd.value() == 0.0);
+  BOOST_TEST(!price_arm(all_reused, quote(1, 1)).lower_bound);
 }
 
 BOOST_AUTO_TEST_CASE(repeated_attempts_make_a_lower_bound) {

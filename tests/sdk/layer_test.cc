@@ -413,6 +413,72 @@ BOOST_AUTO_TEST_CASE(one_key_one_job) {
   driver.drain();
 }
 
+BOOST_AUTO_TEST_CASE(the_end_of_an_instance_is_no_cancellation) {
+  std::atomic<int> running{0}, left{0}, cancelled{0};
+  run_now = [&](psw::Job& job) {
+    ++running;
+    while (!job.sleep(10000)) {
+    }
+    ++(job.leaving() ? left : cancelled);
+  };
+  {
+    Partial driver;
+    BOOST_REQUIRE(driver.submit({"a"}) == PSW_OK);
+    BOOST_TEST(Partial::P::cancel(driver.backend, driver.last_job, nullptr) == PSW_OK);
+    while (driver.poll().state < PSW_JOB_SUCCEEDED) std::this_thread::yield();
+    BOOST_REQUIRE(driver.submit({"a"}) == PSW_OK);
+    while (running < 2) std::this_thread::yield();
+  }
+  BOOST_TEST(cancelled == 1);
+  BOOST_TEST(left == 1);
+}
+
+BOOST_AUTO_TEST_CASE(a_provider_may_end_a_job) {
+  struct End {
+    std::int32_t state, outcome;
+    psw_status code;
+  };
+  for (const End& end : {End{PSW_JOB_EXPIRED, PSW_OUTCOME_EXPIRED, PSW_E_TIMEOUT},
+                         End{PSW_JOB_CANCELLED, PSW_OUTCOME_CANCELLED, PSW_E_CANCELLED}}) {
+    Partial driver;
+    run_now = [&](psw::Job& job) {
+      psw::Request request;
+      job.read(request);
+      job.deliver(request, "{}");
+      job.provider_ended(PSW_JOB_FAILED);  // no such end: run() throws instead
+      job.provider_ended(end.state);
+    };
+    BOOST_REQUIRE(driver.submit(ids(3)) == PSW_OK);
+    auto taken = driver.drain();
+    BOOST_TEST(driver.poll().state == end.state);
+    BOOST_TEST(driver.poll().failure == end.code);
+    BOOST_TEST(taken["r0"].outcome == PSW_OUTCOME_OK);
+    BOOST_TEST(taken["r1"].outcome == end.outcome);
+    BOOST_TEST(taken["r2"].outcome == end.outcome);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_providers_progress_never_shrinks) {
+  Whole driver;
+  std::atomic<int> step{0};
+  run_now = [&](psw::Job& job) {
+    job.progress(2);
+    job.progress(1);
+    step = 1;
+    while (step == 1 && !job.sleep(1)) {
+    }
+    job.progress(100);
+    answer_all(job);
+  };
+  BOOST_REQUIRE(driver.submit(ids(3)) == PSW_OK);
+  while (step == 0) std::this_thread::yield();
+  BOOST_TEST(driver.poll().requests_done == 2u);
+  BOOST_TEST(driver.poll().records_ready == 0u);
+  step = 2;
+  BOOST_TEST(driver.drain().size() == 3u);
+  BOOST_TEST(driver.poll().requests_done == 3u);
+}
+
 BOOST_AUTO_TEST_CASE(an_absent_remote_job_fails_without_records) {
   Attach driver;
   run_now = [](psw::Job& job) {

@@ -441,6 +441,7 @@ struct JobState {
   std::vector<std::string> ids;
 
   std::atomic<bool> cancelled{false};
+  std::atomic<bool> leaving{false};
 
   std::mutex file_mutex;  // guards the two below; taken before `mutex`, never while holding it
   std::ifstream file;
@@ -452,7 +453,8 @@ struct JobState {
   std::vector<std::int64_t> begun_us;
   std::deque<Record> ready;
   std::int32_t state = PSW_JOB_QUEUED;
-  std::uint64_t revision = 1, done = 0, failed = 0;
+  std::uint64_t revision = 1, done = 0, failed = 0, done_remotely = 0;
+  std::int32_t ended_as = 0;  // what a provider made of the job: cancelled or expired; 0: nothing
   Usage used;
   psw_status failure = PSW_OK;
   std::uint32_t flags = 0;
@@ -530,6 +532,9 @@ class Job {
   bool stopping() const {
     return s_->cancelled.load(std::memory_order_relaxed) || s_->host.should_stop(s_->id);
   }
+  // The instance ends, and nobody cancelled the job: a remote job is left alone, so that a later
+  // instance can attach to it.
+  bool leaving() const { return s_->leaving.load(std::memory_order_relaxed); }
   // Waits until every request is answered (true) or the job shall stop (false). This is how run()
   // ends when an engine's thread answers.
   bool wait_answered() const {
@@ -558,6 +563,20 @@ class Job {
     std::lock_guard<std::mutex> lock(s_->mutex);
     s_->stage = std::move(text);
     s_->revision++;
+  }
+  // How many requests a provider has finished whose results are not here yet.
+  void progress(std::uint64_t done) const {
+    std::lock_guard<std::mutex> lock(s_->mutex);
+    if (done > s_->ids.size()) done = s_->ids.size();
+    if (done <= s_->done_remotely) return;
+    s_->done_remotely = done;
+    s_->revision++;
+  }
+  // The provider ended the job: PSW_JOB_CANCELLED or PSW_JOB_EXPIRED. Deliver what it had finished
+  // and return from run(); the rest gets records of that outcome.
+  void provider_ended(std::int32_t state) const {
+    std::lock_guard<std::mutex> lock(s_->mutex);
+    if (state == PSW_JOB_CANCELLED || state == PSW_JOB_EXPIRED) s_->ended_as = state;
   }
   // After cancel the provider may go on and bill.
   void set_remote_may_continue() const {
@@ -788,7 +807,11 @@ class Plugin {
 
   // Jobs first, the author's class last: run() may still use it until its thread is joined.
   ~Plugin() {
-    for (auto& entry : jobs_) request_stop(*entry.second.state);
+    for (auto& entry : jobs_) {
+      detail::JobState& s = *entry.second.state;
+      if (!s.cancelled.load(std::memory_order_relaxed)) s.leaving = true;
+      request_stop(s);
+    }
     for (auto& entry : jobs_) entry.second.thread.join();
     impl_.reset();
   }
@@ -884,16 +907,19 @@ class Plugin {
                      });
     const bool stopped = job.stopping();
     const bool unfinished = begin_finalizing(*s);
+    const std::int32_t ended_as = ended_of(*s, stopped);
     const bool absent = s->attach_only && failure == PSW_E_NOT_FOUND;
     if (!absent) {
-      detail::catching([&] { answer_leftovers(job, stopped, failure, why); },
+      detail::catching([&] { answer_leftovers(job, ended_as, failure, why); },
                        [&](const Error& e) {
                          failure = e.code;
                          why = e.text;
                        });
     }
     if (failure != PSW_OK && !absent) job.log(PSW_LOG_ERROR, why);
-    if (stopped && unfinished) {
+    if (ended_as == PSW_JOB_EXPIRED) {
+      set_state(*s, PSW_JOB_EXPIRED, PSW_E_TIMEOUT);
+    } else if (ended_as != 0 && unfinished) {
       set_state(*s, PSW_JOB_CANCELLED, PSW_E_CANCELLED);
     } else {
       set_state(*s, failure != PSW_OK ? PSW_JOB_FAILED : PSW_JOB_SUCCEEDED, failure);
@@ -907,13 +933,21 @@ class Plugin {
     return s.done < s.ids.size();
   }
 
+  static std::int32_t ended_of(detail::JobState& s, bool stopped) {
+    std::lock_guard<std::mutex> lock(s.mutex);
+    return s.ended_as == 0 && stopped ? std::int32_t(PSW_JOB_CANCELLED) : s.ended_as;
+  }
+
   // Exactly one record a request: whatever run() left unanswered gets its record here.
-  static void answer_leftovers(const Job& job, bool stopped, psw_status failure,
+  static void answer_leftovers(const Job& job, std::int32_t ended_as, psw_status failure,
                                const std::string& why) {
     Request request;
     for (std::uint64_t i = 0; i < job.size(); ++i) {
       request.index = i;
-      if (stopped) {
+      if (ended_as == PSW_JOB_EXPIRED) {
+        job.fail(request, PSW_OUTCOME_EXPIRED, PSW_E_TIMEOUT,
+                 error_body("the provider gave the job up before it finished"));
+      } else if (ended_as != 0) {
         job.fail(request, PSW_OUTCOME_CANCELLED, PSW_E_CANCELLED,
                  error_body("cancelled before it finished"));
       } else {
@@ -927,7 +961,8 @@ class Plugin {
     PSW_SET(out, psw_job_status, state, s.state);
     PSW_SET(out, psw_job_status, revision, s.revision);
     PSW_SET(out, psw_job_status, requests_total, s.ids.size());
-    PSW_SET(out, psw_job_status, requests_done, s.done);
+    PSW_SET(out, psw_job_status, requests_done,
+            s.done > s.done_remotely ? s.done : s.done_remotely);
     PSW_SET(out, psw_job_status, requests_failed, s.failed);
     PSW_SET(out, psw_job_status, records_ready, s.ready.size());
     PSW_SET(out, psw_job_status, prompt_tokens, s.used.prompt_tokens);

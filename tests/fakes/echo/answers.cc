@@ -210,7 +210,7 @@ Answer Answers::answer(const std::string& request_id, std::string_view request_l
 }
 
 std::string body_of(const Answer& answer, std::string_view text, std::string_view finish_reason,
-                    double queue_ms, double total_ms) {
+                    double queue_ms, double total_ms, const std::string& remote_id) {
   json body = {{"text", text},
                {"finish_reason", finish_reason},
                {"model", answer.model},
@@ -219,6 +219,7 @@ std::string body_of(const Answer& answer, std::string_view text, std::string_vie
                {"completion_tokens", answer.completion_tokens},
                {"timings", {{"queue_ms", queue_ms}, {"total_ms", total_ms}}}};
   if (answer.has_seed) body["seed_honoured"] = true;
+  if (!remote_id.empty()) body["remote_id"] = remote_id;
   return body.dump();
 }
 

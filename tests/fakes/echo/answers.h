@@ -32,9 +32,9 @@ class Answers {
   std::map<std::string, std::string> known_;  // question to right answer
 };
 
-// The record's body, one line of response.schema.json.
+// The record's body, one line of response.schema.json. remote_id: empty where there is none.
 std::string body_of(const Answer& answer, std::string_view text, std::string_view finish_reason,
-                    double queue_ms, double total_ms);
+                    double queue_ms, double total_ms, const std::string& remote_id);
 // {"engine":"echo", ...} for psw.identity/1.
 std::string identity_of(const Options& options, const std::string& secret_hash);
 

@@ -95,9 +95,13 @@ FailureRule parse_failure(const json& entry, const std::string& pointer) {
   Members members(entry, pointer);
   FailureRule rule;
   if (!members.has("kind")) refuse(pointer, "needs a kind");
-  members.read("kind", rule.kind,
-               {"error_backend", "error_timeout", "error_request", "prompt_truncated", "truncated",
-                "empty", "filtered", "abort", "kill", "stall", "hang"});
+  members.read("kind", rule.kind, failure_names);
+  // A remote job's fate is the provider's, which does not die with a process.
+  const bool in_process = rule.kind >= FailureKind::abort && rule.kind <= FailureKind::hang;
+  const bool in_results = rule.kind >= FailureKind::lose;
+  if (ECHO_REMOTE ? in_process : in_results) {
+    refuse(pointer + "/kind", "this plugin does not know this kind of failure");
+  }
   members.read("times", rule.times, 0, UINT32_MAX);
   int selectors = 0;
   for (const auto& [key, selector] :
@@ -119,6 +123,31 @@ FailureRule parse_failure(const json& entry, const std::string& pointer) {
     refuse(pointer, "needs exactly one of request_id, contains, index, every, nth");
   members.refuse_others();
   return rule;
+}
+
+RemoteFailure parse_remote_failure(const json& entry, const std::string& pointer) {
+  Members members(entry, pointer);
+  RemoteFailure rule;
+  if (!members.has("kind")) refuse(pointer, "needs a kind");
+  members.read("kind", rule.kind,
+               {"kill_before_create", "kill_after_create", "kill_after_checkpoint",
+                "kill_before_results", "create_refused", "expire", "cancel", "fail"});
+  members.read("times", rule.times, 0, UINT32_MAX);
+  members.read("job", rule.job, 1, UINT32_MAX);
+  if (members.has("after")) members.read("after", rule.after.emplace(), 0, UINT32_MAX);
+  members.refuse_others();
+  return rule;
+}
+
+template <class Rule>
+void read_rules(Members& members, const std::string& key, std::vector<Rule>& out,
+                Rule (*parse)(const json&, const std::string&)) {
+  const json* rules = members.find(key);
+  if (rules == nullptr) return;
+  if (!rules->is_array()) refuse(members.pointer(key), "must be a list");
+  for (std::size_t i = 0; i < rules->size(); ++i) {
+    out.push_back(parse((*rules)[i], members.pointer(key) + "/" + std::to_string(i)));
+  }
 }
 
 }  // namespace
@@ -150,11 +179,14 @@ Options parse_options(std::string_view text) {
   members.read("event_log", o.event_log);
   members.read("label", o.label);
   members.read("use_secret", o.use_secret);
-  if (const json* failures = members.find("failures")) {
-    if (!failures->is_array()) refuse("/failures", "must be a list");
-    for (std::size_t i = 0; i < failures->size(); ++i) {
-      o.failures.push_back(parse_failure((*failures)[i], "/failures/" + std::to_string(i)));
-    }
+  read_rules(members, "failures", o.failures, parse_failure);
+  if constexpr (ECHO_REMOTE) {
+    members.read("remote_folder", o.remote.folder);
+    if (o.remote.folder.empty()) refuse("/remote_folder", "must name a folder");
+    members.read("remote_speed", o.remote.speed_ms, 0, hour_ms);
+    members.read("remote_queue_ms", o.remote.queue_ms, 0, hour_ms);
+    members.read("remote_max_jobs", o.remote.max_jobs, 0, UINT32_MAX);
+    read_rules(members, "remote_failures", o.remote.failures, parse_remote_failure);
   }
   members.refuse_others();
   return o;

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,8 +27,15 @@ enum class FailureKind {
   abort,
   kill,
   stall,
-  hang
+  hang,
+  lose,      // echo_remote: the provider's results lack the row
+  duplicate  // echo_remote: they hold it twice
 };
+inline constexpr std::initializer_list<const char*> failure_names = {
+    "error_backend", "error_timeout", "error_request", "prompt_truncated",
+    "truncated",     "empty",         "filtered",      "abort",
+    "kill",          "stall",         "hang",          "lose",
+    "duplicate"};
 
 struct FailureRule {
   enum class Selector { request_id, contains, index, every, nth };
@@ -35,6 +44,32 @@ struct FailureRule {
   std::string text;          // request_id, contains
   std::uint64_t number = 0;  // index, every, nth
   std::uint64_t times = 0;   // 0: always
+};
+
+// What befalls a job of the pretend provider.
+enum class RemoteFailureKind {
+  kill_before_create,
+  kill_after_create,
+  kill_after_checkpoint,
+  kill_before_results,
+  create_refused,
+  expire,
+  cancel,
+  fail
+};
+
+struct RemoteFailure {
+  RemoteFailureKind kind = RemoteFailureKind::expire;
+  std::uint64_t times = 0;             // 0: always
+  std::uint64_t job = 0;               // only the n-th creation at the provider; 0: any
+  std::optional<std::uint64_t> after;  // requests that are answered before; absent: half
+};
+
+struct RemoteOptions {
+  std::string folder;
+  std::uint32_t speed_ms = 0, queue_ms = 0;
+  std::uint64_t max_jobs = 0;
+  std::vector<RemoteFailure> failures;
 };
 
 struct Options {
@@ -50,6 +85,7 @@ struct Options {
   bool use_secret = false;
   std::string state_folder, event_log, label;
   std::vector<FailureRule> failures;
+  RemoteOptions remote;  // echo_remote alone has them
 };
 
 // Throws psw::Error(PSW_E_CONFIG) whose text begins with a JSON pointer.

@@ -1,19 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // The engine: n_parallel worker threads over one queue that the jobs fill, as a real in-process
 // engine has one loop for all jobs.
-#include <unistd.h>
-
 #include <algorithm>
 #include <condition_variable>
 #include <csignal>
 #include <cstdlib>
 #include <deque>
-#include <fstream>
 #include <promptsweep/backend.hpp>
 #include <thread>
 #include <vector>
 
 #include "answers.h"
+#include "creation.h"
+#include "delivery.h"
 #include "failures.h"
 #include "options.h"
 #include "schema.h"
@@ -33,14 +32,9 @@ class Echo {
 
   Echo(psw::Host host, std::string_view config)
       : options_(parse_options(config)), answers_(options_), failures_(options_) {
-    note("create", options_.label);
-    load(host);
-    if (options_.use_secret) {
-      // Careless on purpose: the core must redact what a plugin blurts out.
-      const std::string secret = host.secret("ECHO_TOKEN");
-      secret_hash_ = std::to_string(hash_of(secret));
-      host.log(PSW_LOG_WARN, "using the token " + secret);
-    }
+    note_event(options_, "create", options_.label);
+    load_pretended_model(options_, host);
+    secret_hash_ = use_secret(options_, host);
     for (unsigned i = 0; i < options_.n_parallel; ++i) {
       workers_.emplace_back([this] { work(); });
     }
@@ -53,11 +47,11 @@ class Echo {
     }
     changed_.notify_all();
     for (std::thread& worker : workers_) worker.join();
-    note("destroy", options_.label);
+    note_event(options_, "destroy", options_.label);
   }
 
   void run(psw::Job& job) {
-    note("submit", options_.label + " " + std::to_string(job.size()));
+    note_event(options_, "submit", options_.label + " " + std::to_string(job.size()));
     psw::Request request;
     while (job.read(request)) {
       {
@@ -86,24 +80,6 @@ class Echo {
     Clock::time_point since;
   };
 
-  // What loading a model would be: takes time, tells its progress, may fail, may be stopped.
-  void load(const psw::Host& host) {
-    constexpr std::uint32_t slice_ms = 10;
-    for (std::uint32_t passed = 0; passed < options_.create_delay_ms; passed += slice_ms) {
-      host.progress(passed, options_.create_delay_ms, "loading");
-      if (host.should_stop()) throw psw::Error(PSW_E_CANCELLED, "stopped while loading");
-      std::this_thread::sleep_for(std::chrono::milliseconds(slice_ms));
-    }
-    psw::Error error(PSW_E_RESOURCE, "not enough memory (injected)");
-    error.scope = PSW_SCOPE_INSTANCE;
-    if (options_.create_error == CreateError::resource) throw error;
-    if (options_.max_parallel != 0 && options_.n_parallel > options_.max_parallel) throw error;
-    error.code = PSW_E_AUTH;
-    error.text = "not allowed (injected)";
-    if (options_.create_error == CreateError::auth) throw error;
-    if (options_.create_error == CreateError::abort) std::abort();
-  }
-
   void work() {
     std::unique_lock<std::mutex> lock(mutex_);
     for (;;) {
@@ -127,8 +103,10 @@ class Echo {
       const std::optional<FailureKind> failure = failures_.next(request);
       if (failure && !survives(*failure, job, request)) return;
       const Answer answer = answers_.answer(request.request_id, request.line);
-      deliver(job, request, answer, failure, ms_between(queued.since, started),
-              ms_between(started, Clock::now()));
+      Delivery delivery;
+      delivery.queue_ms = ms_between(queued.since, started);
+      delivery.total_ms = ms_between(started, Clock::now());
+      deliver_answer(job, request, answer, failure, delivery);
     } catch (const psw::Error& error) {
       job.fail(request, error);
     } catch (const std::exception& error) {
@@ -143,19 +121,8 @@ class Echo {
 
   // Failures without an answer. True: there will be one.
   bool survives(FailureKind kind, const psw::Job& job, const psw::Request& request) {
-    const auto fail = [&](std::int32_t outcome, psw_status code, const char* sentence) {
-      job.fail(request, outcome, code, psw::error_body(sentence));
-      return false;
-    };
+    if (fail_without_answer(kind, job, request)) return false;
     switch (kind) {
-      case FailureKind::error_backend:
-        return fail(PSW_OUTCOME_ERROR_BACKEND, PSW_E_UNAVAILABLE, "unavailable (injected)");
-      case FailureKind::error_timeout:
-        return fail(PSW_OUTCOME_ERROR_TIMEOUT, PSW_E_TIMEOUT, "timed out (injected)");
-      case FailureKind::error_request:
-        return fail(PSW_OUTCOME_ERROR_REQUEST, PSW_E_INVALID_ARGUMENT, "refused (injected)");
-      case FailureKind::prompt_truncated:
-        return fail(PSW_OUTCOME_PROMPT_TRUNCATED, PSW_E_TOO_LARGE, "too long (injected)");
       case FailureKind::abort:
         std::abort();
       case FailureKind::kill:
@@ -167,45 +134,9 @@ class Echo {
         return false;
       case FailureKind::hang:
         for (;;) std::this_thread::sleep_for(std::chrono::hours(1));
-      case FailureKind::truncated:
-      case FailureKind::empty:
-      case FailureKind::filtered:
+      default:
         return true;
     }
-    return true;
-  }
-
-  static void deliver(const psw::Job& job, const psw::Request& request, const Answer& answer,
-                      std::optional<FailureKind> failure, double queue_ms, double total_ms) {
-    if (answer.refused_request) {
-      job.fail(request, PSW_OUTCOME_ERROR_REQUEST, PSW_E_INVALID_ARGUMENT,
-               psw::error_body(answer.text));
-      return;
-    }
-    std::string_view text = answer.text;
-    std::string_view reason = answer.truncated ? "length" : "stop";
-    std::int32_t outcome = answer.truncated ? PSW_OUTCOME_TRUNCATED : PSW_OUTCOME_OK;
-    if (failure == FailureKind::truncated) {
-      text = text.substr(0, text.size() / 2);
-      reason = "length";
-      outcome = PSW_OUTCOME_TRUNCATED;
-    } else if (failure == FailureKind::filtered) {
-      text = "";
-      reason = "content_filter";
-      outcome = PSW_OUTCOME_FILTERED;
-    } else if (failure == FailureKind::empty) {
-      text = " \n";
-    }
-    job.deliver(request, body_of(answer, text, reason, queue_ms, total_ms), outcome,
-                {answer.prompt_tokens, answer.completion_tokens});
-  }
-
-  // One write a line, so that lines of several processes do not mix.
-  void note(const char* event, const std::string& detail) const {
-    if (options_.event_log.empty()) return;
-    std::ofstream(options_.event_log, std::ios::app) << std::to_string(psw::unix_us_now()) + " " +
-                                                            std::to_string(::getpid()) + " " +
-                                                            event + " " + detail + "\n";
   }
 
   const Options options_;

@@ -8,8 +8,31 @@ inline constexpr char options_schema[] = R"json({
 "$schema": "http://json-schema.org/draft-07/schema#",
 "title": "Options of the echo backend",
 "type": "object",
-"additionalProperties": false,
+"additionalProperties": false,)json"
+#if ECHO_REMOTE
+                                         R"json(
+"required": ["remote_folder"],
 "properties": {
+  "remote_folder": {"type": "string", "minLength": 1},
+  "remote_speed": {"type": "integer", "minimum": 0, "maximum": 3600000, "default": 0},
+  "remote_queue_ms": {"type": "integer", "minimum": 0, "maximum": 3600000, "default": 0},
+  "remote_max_jobs": {"type": "integer", "minimum": 0, "default": 0},
+  "remote_failures": {"type": "array", "items": {
+    "type": "object",
+    "additionalProperties": false,
+    "required": ["kind"],
+    "properties": {
+      "kind": {"enum": ["kill_before_create", "kill_after_create", "kill_after_checkpoint",
+                        "kill_before_results", "create_refused", "expire", "cancel", "fail"]},
+      "times": {"type": "integer", "minimum": 0, "default": 0},
+      "job": {"type": "integer", "minimum": 1},
+      "after": {"type": "integer", "minimum": 0}
+    }}},)json"
+#else
+                                         R"json(
+"properties": {)json"
+#endif
+                                         R"json(
   "mode": {"enum": ["echo", "policy"], "default": "echo", "x-changes-answers": true},
   "answer_from": {"enum": ["content", "request_id"], "default": "content", "x-changes-answers": true},
   "style": {"enum": ["plain", "shout", "brief"], "default": "plain", "x-changes-answers": true},
@@ -40,7 +63,13 @@ inline constexpr char options_schema[] = R"json({
               {"required": ["every"]}, {"required": ["nth"]}],
     "properties": {
       "kind": {"enum": ["error_backend", "error_timeout", "error_request", "prompt_truncated",
-                        "truncated", "empty", "filtered", "abort", "kill", "stall", "hang"]},
+                        "truncated", "empty", "filtered", )json"
+#if ECHO_REMOTE
+                                         R"json("lose", "duplicate"]},)json"
+#else
+                                         R"json("abort", "kill", "stall", "hang"]},)json"
+#endif
+                                         R"json(
       "request_id": {"type": "string"},
       "contains": {"type": "string", "minLength": 1},
       "index": {"type": "integer", "minimum": 0},
