@@ -6,7 +6,6 @@
 #include "base/digest.h"
 #include "report/json.h"
 #include "report/markdown.h"
-#include "run/manifest.h"
 #include "run/phase.h"
 #include "run/score_pass.h"
 #include "store/arm_store.h"
@@ -77,20 +76,28 @@ PriceQuote quote_for(const SweepConfig& config, const EngineSpec& engine,
   return quote;
 }
 
-// Everything that stored answers and scores are, as one hash: results are never replaced, so an arm
-// and its number of accepted results name the answers, and the scores' own hash names the scores.
-Result<std::string> state_hash(RunStore& run, const RunPlan& plan) {
-  FieldHash hash;
+// Everything that the stored answers are, and what their scores are made from, each as one hash:
+// results are never replaced, so an arm and its number of accepted results name the answers.
+struct StateHashes {
+  std::string answers, scores;
+  std::int64_t accepted = 0;
+};
+
+Result<StateHashes> state_hashes(RunStore& run, const RunPlan& plan, const ScoringRules& rules) {
+  FieldHash answers, scores;
+  StateHashes out;
   for (const ArmSpec& arm : plan.arms) {
     Result<std::unique_ptr<ArmStore>> store = run.open_arm_read_only(arm);
     if (!store) return std::move(store).error();
     Result<ArmProgress> progress = (*store)->progress();
     if (!progress) return std::move(progress).error();
-    Result<std::string> scores = (*store)->scores_input_hash();
-    if (!scores) return std::move(scores).error();
-    hash.add(arm.arm_id).add(progress->accepted).add(*scores);
+    answers.add(arm.arm_id).add(progress->accepted);
+    scores.add(arm.arm_id).add(scores_hash(arm, *progress, rules));
+    out.accepted += progress->accepted;
   }
-  return sha256_hex(hash.bytes());
+  out.answers = sha256_hex(answers.bytes());
+  out.scores = sha256_hex(scores.bytes());
+  return out;
 }
 
 void add_options(FieldHash& hash, const AnalysisOptions& options) {
@@ -146,46 +153,73 @@ Result<std::vector<PhaseOutput>> put(const std::filesystem::path& path, const st
   return std::vector<PhaseOutput>{{path, *sha256}};
 }
 
-class ResultMaker {
+class ResultMaker final : public ResultStages {
  public:
-  ResultMaker(RunStore& run, const RunPlan& plan, const std::vector<Item>& items,
-              const SweepConfig& config, const std::map<std::string, PluginInfo>& plugins,
-              const std::vector<EngineSummary>& engines, Observer& observer)
-      : run_(run),
-        plan_(plan),
-        items_(items),
-        config_(config),
-        options_(analysis_options(config)),
-        quotes_(price_quotes(config, plan, plugins)),
-        engines_(engines),
-        observer_(observer) {}
+  explicit ResultMaker(const ResultInputs& inputs)
+      : run_(inputs.run),
+        plan_(inputs.plan),
+        items_(inputs.items),
+        config_(inputs.config),
+        options_(analysis_options(inputs.config)),
+        quotes_(price_quotes(inputs.config, inputs.plan, inputs.plugins)),
+        engines_(inputs.engines),
+        observer_(inputs.observer) {}
 
-  Result<RunFindings> make() {
-    if (Status scored = score_arms(run_, plan_, scoring_rules(config_), observer_); !scored) {
-      return std::move(scored).error();
+  Status ready(const std::string& stage) override {
+    if (stage == "parse" || stage == "score") {
+      Result<StateHashes> state = state_hashes(run_, plan_, scoring_rules(config_));
+      if (!state) return std::move(state).error();
+      if (state->accepted > 0) return ok;
+      return Error{Code::state, "the phase " + stage +
+                                    " has nothing to work on: no request of this run has been "
+                                    "answered yet (the phases submit and poll do that)"};
     }
-    Result<std::string> state = state_hash(run_, plan_);
+    Result<bool> scored = arms_are_scored(run_, plan_, scoring_rules(config_));
+    if (!scored) return std::move(scored).error();
+    if (*scored) return ok;
+    return Error{Code::state, "the phase " + stage +
+                                  " needs scores of today's answers by today's rules (the phase "
+                                  "score makes them)"};
+  }
+
+  Result<std::vector<Phase>> phases(const std::string& stage, bool again) override {
+    Result<StateHashes> state = state_hashes(run_, plan_, scoring_rules(config_));
     if (!state) return std::move(state).error();
-    state_ = *state;
-    if (Status exported = run_phases(run_, row_exports(), observer_); !exported)
-      return std::move(exported).error();
-    if (Status found = find(); !found) return std::move(found).error();
-    if (Status reported = run_phases(run_, reports(), observer_); !reported)
-      return std::move(reported).error();
-    Result<std::vector<ArmState>> states = arm_states(run_, plan_);
-    if (!states) return std::move(states).error();
-    if (Status written = write_manifests(run_, plan_, *states); !written)
-      return std::move(written).error();
-    return std::move(findings_);
+    state_ = *std::move(state);
+    std::vector<Phase> out;
+    if (stage == "score") out.push_back(scoring(again));
+    for (Phase& phase : stage == "parse" || stage == "score" ? row_exports() : reports()) {
+      if (phase.name == stage) out.push_back(std::move(phase));
+    }
+    return out;
+  }
+
+  Result<const RunFindings*> findings() override {
+    if (!found_) {
+      if (Status made = find(); !made) return std::move(made).error();
+      found_ = true;
+    }
+    return &findings_;
   }
 
  private:
   std::string phase_hash(std::string_view phase, std::string_view subject) const {
     FieldHash hash;
-    hash.add(phase).add(subject).add(state_).add(PROMPTSWEEP_VERSION);
+    hash.add(phase).add(subject).add(PROMPTSWEEP_VERSION);
+    hash.add(phase == "parse" ? state_.answers : state_.scores);
     if (phase != "parse" && phase != "score") add_options(hash, options_);
     if (phase == "costs" || phase == "report") add_quotes(hash, quotes_);
     return sha256_hex(hash.bytes());
+  }
+
+  Phase scoring(bool again) {
+    return {"score", "run", phase_hash("score", "run"),
+            [this, again]() -> Result<std::vector<PhaseOutput>> {
+              Status scored = score_arms(run_, plan_, scoring_rules(config_), observer_, again);
+              if (!scored) return std::move(scored).error();
+              return std::vector<PhaseOutput>();
+            },
+            [this] { return arms_are_scored(run_, plan_, scoring_rules(config_)); }};
   }
 
   std::vector<Phase> row_exports() {
@@ -237,31 +271,47 @@ class ResultMaker {
     return ok;
   }
 
+  // What `render` makes of a trial's findings, which are made when the first phase executes.
+  template <class Render>
+  Phase trial_phase(const char* name, const TrialSpec& trial, const char* path,
+                    const Render& render) {
+    const std::filesystem::path file = run_.folder() / trial.slug / path;
+    return {name, trial.slug, phase_hash(name, trial.slug),
+            [this, file, render, slug = trial.slug]() -> Result<std::vector<PhaseOutput>> {
+              Result<const RunFindings*> found = findings();
+              if (!found) return std::move(found).error();
+              for (const TrialFindings& one : (*found)->trials) {
+                if (one.slug == slug) return put(file, render(one));
+              }
+              return Error{Code::internal, "nothing was found of trial " + slug};
+            }};
+  }
+
+  Phase run_phase(const char* name, const char* path, std::string (*render)(const RunFindings&)) {
+    const std::filesystem::path file = run_.folder() / path;
+    return {name, "run", phase_hash(name, "run"),
+            [this, file, render]() -> Result<std::vector<PhaseOutput>> {
+              Result<const RunFindings*> found = findings();
+              if (!found) return std::move(found).error();
+              return put(file, render(**found));
+            }};
+  }
+
   std::vector<Phase> reports() {
     std::vector<Phase> phases;
-    for (const TrialFindings& trial : findings_.trials) {
-      const std::filesystem::path folder = run_.folder() / trial.slug;
-      phases.push_back({"stats", trial.slug, phase_hash("stats", trial.slug), [&trial, folder] {
-                          return put(folder / "results" / "significance.json",
-                                     trial_significance_json(trial));
-                        }});
-      phases.push_back(
-          {"costs", trial.slug, phase_hash("costs", trial.slug), [this, &trial, folder] {
-             return put(folder / "results" / "costs.json", trial_costs_json(trial, findings_));
-           }});
-      phases.push_back({"report", trial.slug, phase_hash("report", trial.slug), [&trial, folder] {
-                          return put(folder / "reports" / "report.md", trial_markdown(trial));
-                        }});
+    for (const TrialSpec& trial : plan_.trials) {
+      if (trial.superseded) continue;
+      phases.push_back(trial_phase(
+          "stats", trial, "results/significance.json",
+          [](const TrialFindings& findings) { return trial_significance_json(findings); }));
+      phases.push_back(trial_phase(
+          "costs", trial, "results/costs.json",
+          [this](const TrialFindings& findings) { return trial_costs_json(findings, findings_); }));
+      phases.push_back(trial_phase("report", trial, "reports/report.md", &trial_markdown));
     }
-    const std::filesystem::path top = run_.folder();
-    phases.push_back({"stats", "run", phase_hash("stats", "run"), [this, top] {
-                        return put(top / "significance.json", run_significance_json(findings_));
-                      }});
-    phases.push_back({"costs", "run", phase_hash("costs", "run"),
-                      [this, top] { return put(top / "costs.json", run_costs_json(findings_)); }});
-    phases.push_back({"report", "run", phase_hash("report", "run"), [this, top] {
-                        return put(top / "aggregate_report.md", aggregate_markdown(findings_));
-                      }});
+    phases.push_back(run_phase("stats", "significance.json", &run_significance_json));
+    phases.push_back(run_phase("costs", "costs.json", &run_costs_json));
+    phases.push_back(run_phase("report", "aggregate_report.md", &aggregate_markdown));
     return phases;
   }
 
@@ -273,8 +323,9 @@ class ResultMaker {
   const std::map<std::string, PriceQuote> quotes_;
   const std::vector<EngineSummary>& engines_;
   Observer& observer_;
-  std::string state_;
+  StateHashes state_;
   RunFindings findings_;
+  bool found_ = false;
 };
 
 }  // namespace
@@ -290,11 +341,8 @@ std::map<std::string, PriceQuote> price_quotes(const SweepConfig& config, const 
   return out;
 }
 
-Result<RunFindings> make_results(RunStore& run, const RunPlan& plan, const std::vector<Item>& items,
-                                 const SweepConfig& config,
-                                 const std::map<std::string, PluginInfo>& plugins,
-                                 const std::vector<EngineSummary>& engines, Observer& observer) {
-  return ResultMaker(run, plan, items, config, plugins, engines, observer).make();
+std::unique_ptr<ResultStages> make_result_stages(const ResultInputs& inputs) {
+  return std::make_unique<ResultMaker>(inputs);
 }
 
 }  // namespace promptsweep

@@ -15,6 +15,7 @@
 #include "cost/pricing.h"
 #include "run/execute.h"
 #include "run/observer.h"
+#include "run/phase.h"
 #include "score/score.h"
 #include "store/run_store.h"
 
@@ -26,11 +27,27 @@ ScoringRules scoring_rules(const SweepConfig& config);
 std::map<std::string, PriceQuote> price_quotes(const SweepConfig& config, const RunPlan& plan,
                                                const std::map<std::string, PluginInfo>& plugins);
 
-// Makes what is missing or made from other inputs, for every trial that is not superseded, and
-// writes the manifests. Incomplete trials get their files too, marked so.
-Result<RunFindings> make_results(RunStore& run, const RunPlan& plan, const std::vector<Item>& items,
-                                 const SweepConfig& config,
-                                 const std::map<std::string, PluginInfo>& plugins,
-                                 const std::vector<EngineSummary>& engines, Observer& observer);
+struct ResultInputs {
+  RunStore& run;
+  const RunPlan& plan;  // the run's own, superseded trials included
+  const std::vector<Item>& items;
+  const SweepConfig& config;
+  const std::map<std::string, PluginInfo>& plugins;
+  const std::vector<EngineSummary>& engines;
+  Observer& observer;
+};
+
+// The stages parse, score, stats, costs and report, for every trial that is not superseded.
+// Incomplete trials get their files too, marked so. Keeps references to what it was made from.
+class ResultStages {
+ public:
+  virtual ~ResultStages() = default;
+  // Code::state with one sentence: what the stage works on is not there yet.
+  virtual Status ready(const std::string& stage) = 0;
+  virtual Result<std::vector<Phase>> phases(const std::string& stage, bool again) = 0;
+  // Made when first asked for. REQUIRES: the stage score is done.
+  virtual Result<const RunFindings*> findings() = 0;
+};
+std::unique_ptr<ResultStages> make_result_stages(const ResultInputs& inputs);
 
 }  // namespace promptsweep

@@ -120,7 +120,8 @@ Status select_data(SweepSetup& setup) {
   return ok;
 }
 
-Status find_plugins(SweepSetup& setup, const std::vector<std::filesystem::path>& search_path) {
+Status find_plugins(SweepSetup& setup, const std::vector<std::filesystem::path>& search_path,
+                    bool dry_run) {
   std::set<std::string> not_found;
   for (const ModelEntry& model : setup.config.models) {
     if (!setup.plugins.contains(model.backend) && !not_found.contains(model.backend)) {
@@ -128,7 +129,7 @@ Status find_plugins(SweepSetup& setup, const std::vector<std::filesystem::path>&
       if (!plugin && plugin.error().code != Code::not_found) return std::move(plugin).error();
       if (!plugin) {
         not_found.insert(model.backend);
-        setup.missing.push_back(plugin.error().text);
+        if (!dry_run) setup.missing.push_back(plugin.error().text);
         continue;
       }
       setup.plugins.emplace(model.backend, std::move(plugin).value());
@@ -167,7 +168,7 @@ po::options_description sweep_options() {
 }
 
 Result<SweepSetup> set_up_sweep(const ParsedArguments& arguments, const std::string& run_id,
-                                const std::string& command_line_json) {
+                                bool dry_run) {
   SweepSetup setup;
   Result<SweepConfig> config =
       load_config(arguments.get<std::string>("config"), overrides_from(arguments));
@@ -176,7 +177,7 @@ Result<SweepSetup> set_up_sweep(const ParsedArguments& arguments, const std::str
 
   std::vector<std::filesystem::path> folders;
   for (const std::string& folder : arguments.list("backend_path")) folders.emplace_back(folder);
-  if (Status found = find_plugins(setup, backend_search_path(folders)); !found)
+  if (Status found = find_plugins(setup, backend_search_path(folders), dry_run); !found)
     return std::move(found).error();
   if (Status selected = select_data(setup); !selected) return std::move(selected).error();
 
@@ -185,11 +186,13 @@ Result<SweepSetup> set_up_sweep(const ParsedArguments& arguments, const std::str
   inputs.selection = setup.selection ? &*setup.selection : nullptr;
   inputs.answer_changing_options = [&](const ModelEntry& model) -> std::optional<std::string> {
     const auto plugin = setup.plugins.find(model.backend);
-    if (plugin == setup.plugins.end()) return std::nullopt;
+    if (plugin == setup.plugins.end()) {
+      return dry_run ? std::optional(model.backend_options_json) : std::nullopt;
+    }
     return answer_changing_options(plugin->second, model.backend_options_json);
   };
   inputs.run_id = run_id;
-  inputs.command_line_json = command_line_json;
+  inputs.dry_run = dry_run;
   Result<PlannedRun> planned = make_plan(inputs);
   if (!planned) return std::move(planned).error();
   setup.planned = std::move(planned).value();

@@ -30,9 +30,9 @@ struct SweepSetup {
 boost::program_options::options_description sweep_options();
 
 // Everything is read and checked; nothing is written. A plugin or data that is not there is no
-// error but a sentence in `missing`.
+// error but a sentence in `missing`; a dry run needs no plugin.
 Result<SweepSetup> set_up_sweep(const ParsedArguments& arguments, const std::string& run_id,
-                                const std::string& command_line_json);
+                                bool dry_run);
 
 // The model entry that an engine of the plan was made from.
 const ModelEntry* model_of(const SweepConfig& config, const EngineSpec& engine);

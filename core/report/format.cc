@@ -6,6 +6,8 @@
 #include <cstdio>
 #include <utility>
 
+#include "records/plan.h"
+
 namespace promptsweep {
 namespace {
 
@@ -118,6 +120,11 @@ std::string MarkdownTable::text() const {
   out += "\n";
   for (const std::vector<std::string>& cells : rows_) out += line(cells);
   return out + "\n";
+}
+
+std::string dry_run_line(std::string_view run_id) {
+  if (!is_dry_run(run_id)) return "";
+  return "**DRY RUN: nothing was measured. No engine was asked; every answer is made up.**\n\n";
 }
 
 }  // namespace promptsweep

@@ -46,4 +46,7 @@ class MarkdownTable {
   std::vector<std::vector<std::string>> rows_;
 };
 
+// The first line of everything that a dry run reports; empty for a real run.
+std::string dry_run_line(std::string_view run_id);
+
 }  // namespace promptsweep

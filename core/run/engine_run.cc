@@ -35,6 +35,7 @@ EngineRun::EngineRun(RunStore& run, const RunPlan& plan, const EngineSpec& engin
       stop_(stop) {}
 
 Result<bool> EngineRun::load() {
+  bool has_open_jobs = false;
   std::set<std::string> wanted;
   for (const Block& block : plan_.blocks) wanted.insert(block.arm_id);
   for (const ArmSpec& spec : plan_.arms) {
@@ -43,9 +44,10 @@ Result<bool> EngineRun::load() {
     if (!arm) return std::move(arm).error();
     progress_.expected += (*arm)->expected();
     progress_.accepted += (*arm)->accepted();
+    has_open_jobs = has_open_jobs || !(*arm)->left_open().empty();
     arms_.emplace(spec.arm_id, std::move(arm).value());
   }
-  return !complete();
+  return !complete() && (options_.reach != Reach::poll_only || has_open_jobs);
 }
 
 bool EngineRun::complete() const {
@@ -57,11 +59,13 @@ Status EngineRun::execute() {
   if (Status opened = open_engine(); !opened) return opened;
   ready_us_ = monotonic_us();
   if (Status settled = settle_left_open_jobs(); !settled) return settled;
-  plan_remaining();
+  if (options_.reach != Reach::poll_only) plan_remaining();
+  const bool leave_when_accepted = options_.reach == Reach::submit_only && leaves_jobs_running();
   Status result = ok;
   while (result && !stop_.requested()) {
     result = start_jobs();
-    if (result && active_.empty() && queue_.empty() && suspects_.empty()) break;
+    const bool all_offered = queue_.empty() && suspects_.empty();
+    if (result && all_offered && (active_.empty() || leave_when_accepted)) break;
     if (result) result = take_results();
     if (backend_->lost()) result = recover_from_loss();
     report(false);
@@ -91,6 +95,7 @@ Status EngineRun::open_engine() {
     if (!store) return std::move(store).error();
     return (*store)->record_checkpoint(job_id, token);
   };
+  services.should_stop = [this] { return stop_.requested(); };
   services.scratch_folder = run_.folder() / "logs" / engine_.engine_id;
   services.cache_folder = run_.folder() / "logs" / engine_.engine_id;
   if (Status made = make_folders(services.scratch_folder); !made) return made;
@@ -192,6 +197,10 @@ void EngineRun::plan_remaining() {
            1;
   };
   queue_ = plan_jobs(plan_.blocks, rows, pending, limits);
+}
+
+bool EngineRun::leaves_jobs_running() const {
+  return backend_->facts().remote && backend_->facts().resumes;
 }
 
 bool EngineRun::may_start() const {
@@ -360,6 +369,7 @@ Status EngineRun::accept(ActiveJob& job, ResultRow row) {
 }
 
 void EngineRun::offer_again(ActiveJob& job, const std::vector<std::string>& ids) {
+  if (options_.reach == Reach::poll_only) return;  // pending, for an invocation that submits
   const std::set<std::string> wanted(ids.begin(), ids.end());
   PlannedJob again{job.arm->spec().arm_id, job.rows.front().type, {}};
   for (const RequestRow& row : job.rows) {
@@ -479,8 +489,7 @@ Status EngineRun::recover_from_loss() {
 // every store is closed.
 Status EngineRun::wind_down() {
   // A remote job outlives this process: it stays in the ledger and the next run attaches to it.
-  const bool leave_running = backend_->facts().remote && backend_->facts().resumes;
-  if (leave_running) active_.clear();
+  if (leaves_jobs_running()) active_.clear();
   for (auto& [id, job] : active_) {
     job.cancelled = true;
     if (Status cancelled = backend_->cancel(id); !cancelled) {

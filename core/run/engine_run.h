@@ -26,7 +26,7 @@ class EngineRun {
   EngineRun(RunStore& run, const RunPlan& plan, const EngineSpec& engine, const ItemIndex& items,
             const ExecuteOptions& options, Observer& observer, const StopFlag& stop);
 
-  // False: nothing is pending, the engine need not be opened.
+  // False: there is nothing to do within the reach, the engine need not be opened.
   Result<bool> load();
   // Opens the engine and runs until done, stopped or out of budget. An error speaks of the engine
   // as a whole; what was answered before it is stored.
@@ -56,6 +56,7 @@ class EngineRun {
   Status start_job(PlannedJob planned, bool alone);
   Result<JobRequest> write_job(ActiveJob& job, ArmStore& store);
   bool may_start() const;
+  bool leaves_jobs_running() const;
 
   Status take_results();
   Status take(ActiveJob& job);

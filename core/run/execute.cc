@@ -32,7 +32,10 @@ Result<ExecuteSummary> execute(RunStore& run, const RunPlan& plan, const std::ve
     EngineRun engine_run(run, plan, engine, index, options, observer, stop);
     Result<bool> pending = engine_run.load();
     if (!pending) return std::move(pending).error();
-    if (!*pending) continue;
+    if (!*pending) {
+      summary.complete = summary.complete && engine_run.complete();
+      continue;
+    }
     if (stop.requested()) {
       summary.complete = false;
       break;

@@ -20,7 +20,19 @@
 
 namespace promptsweep {
 
+// How far an invocation goes. An engine whose jobs do not outlive this process (local, or remote
+// without attaching) knows no submit_only: it goes all the way.
+enum class Reach {
+  submit_only,  // leave once every pending request is in a job that its backend has accepted
+  poll_only,    // no new job; what earlier processes left open is fetched until it ends
+  all,
+};
+
 struct ExecuteOptions {
+  Reach reach = Reach::all;
+  // With poll_only: the jobs that earlier processes left open are cancelled instead of waited for;
+  // what they had finished is kept.
+  bool cancel_remote = false;
   int max_concurrent_jobs = 4;
   std::optional<int> lines_per_part;  // requests per job at most
   // Further offers of a request whose result was transient, within this invocation.

@@ -117,7 +117,8 @@ std::string trial_manifest_json(const RunPlan& plan, const TrialSpec& trial,
   return out.dump(2) + "\n";
 }
 
-std::string multi_trial_manifest_json(const RunPlan& plan, const std::vector<ArmState>& states) {
+std::string multi_trial_manifest_json(const RunPlan& plan, const std::vector<ArmState>& states,
+                                      const RunRecord& record) {
   json trials = json::array();
   for (const TrialSpec& trial : plan.trials) {
     trials.push_back({{"slug", trial.slug},
@@ -129,9 +130,18 @@ std::string multi_trial_manifest_json(const RunPlan& plan, const std::vector<Arm
                       {"superseded", trial.superseded},
                       {"status", trial_complete(trial, states) ? "complete" : "incomplete"}});
   }
-  return json{{"schema_version", 3},
-              {"run_id", plan.run_id},
-              {"num_trials", plan.trials.size()},
+  json phases = json::array();
+  for (const PhaseRecord& phase : record.phases) {
+    phases.push_back({{"phase", phase.phase},
+                      {"subject", phase.subject},
+                      {"done", !phase.input_hash.empty()},
+                      {"at", phase.finished_at}});
+  }
+  json last_error = json::parse(record.last_error_json, nullptr, false);
+  if (last_error.is_discarded()) last_error = nullptr;
+  return json{{"schema_version", 3},   {"dry_run", is_dry_run(plan.run_id)},
+              {"phases", phases},      {"last_error", last_error},
+              {"run_id", plan.run_id}, {"num_trials", plan.trials.size()},
               {"trials", trials}}
              .dump(2) +
          "\n";
@@ -144,8 +154,15 @@ Status write_manifests(RunStore& run, const RunPlan& plan, const std::vector<Arm
                                            trial_manifest_json(plan, trial, states));
     if (!put) return std::move(put).error();
   }
+  RunRecord record;
+  Result<std::vector<PhaseRecord>> phases = run.phases();
+  if (!phases) return std::move(phases).error();
+  record.phases = *std::move(phases);
+  Result<std::string> last_error = run.last_error();
+  if (!last_error) return std::move(last_error).error();
+  record.last_error_json = *std::move(last_error);
   Result<std::string> put = put_artifact(run.folder() / "multi_trial_manifest.json",
-                                         multi_trial_manifest_json(plan, states));
+                                         multi_trial_manifest_json(plan, states, record));
   if (!put) return std::move(put).error();
   return ok;
 }

@@ -9,19 +9,6 @@
 namespace promptsweep {
 namespace {
 
-// A result is never replaced, so the arm (whose id holds its items) and the number of accepted
-// results name the answers exactly.
-std::string input_hash(const ArmSpec& arm, const ArmProgress& progress, const ScoringRules& rules) {
-  FieldHash hash;
-  hash.add("scores").add(std::int64_t{scoring_version}).add(arm.arm_id).add(progress.accepted);
-  for (const std::string& phrase : rules.abstention_phrases) hash.add(phrase);
-  hash.add(rules.unsupported.strategy == UnsupportedRule::Strategy::baseline ? "baseline"
-                                                                             : "overlap");
-  hash.add(format_number(rules.unsupported.min_token_overlap));
-  hash.add(format_number(rules.unsupported_threshold));
-  return sha256_hex(hash.bytes());
-}
-
 Status score_arm(ArmStore& store, const ItemIndex& items, const ScoringRules& rules,
                  const std::string& hash) {
   std::vector<std::pair<std::string, Score>> scores;
@@ -38,8 +25,35 @@ Status score_arm(ArmStore& store, const ItemIndex& items, const ScoringRules& ru
 
 }  // namespace
 
-Status score_arms(RunStore& run, const RunPlan& plan, const ScoringRules& rules,
-                  Observer& observer) {
+// A result is never replaced, so the arm (whose id holds its items) and the number of accepted
+// results name the answers exactly.
+std::string scores_hash(const ArmSpec& arm, const ArmProgress& progress,
+                        const ScoringRules& rules) {
+  FieldHash hash;
+  hash.add("scores").add(std::int64_t{scoring_version}).add(arm.arm_id).add(progress.accepted);
+  for (const std::string& phrase : rules.abstention_phrases) hash.add(phrase);
+  hash.add(rules.unsupported.strategy == UnsupportedRule::Strategy::baseline ? "baseline"
+                                                                             : "overlap");
+  hash.add(format_number(rules.unsupported.min_token_overlap));
+  hash.add(format_number(rules.unsupported_threshold));
+  return sha256_hex(hash.bytes());
+}
+
+Result<bool> arms_are_scored(RunStore& run, const RunPlan& plan, const ScoringRules& rules) {
+  for (const ArmSpec& arm : plan.arms) {
+    Result<std::unique_ptr<ArmStore>> store = run.open_arm_read_only(arm);
+    if (!store) return std::move(store).error();
+    Result<ArmProgress> progress = (*store)->progress();
+    if (!progress) return std::move(progress).error();
+    Result<std::string> known = (*store)->scores_input_hash();
+    if (!known) return std::move(known).error();
+    if (*known != scores_hash(arm, *progress, rules)) return false;
+  }
+  return true;
+}
+
+Status score_arms(RunStore& run, const RunPlan& plan, const ScoringRules& rules, Observer& observer,
+                  bool again) {
   for (const ArmSpec& arm : plan.arms) {
     std::string hash;
     {
@@ -49,8 +63,8 @@ Status score_arms(RunStore& run, const RunPlan& plan, const ScoringRules& rules,
       if (!progress) return std::move(progress).error();
       Result<std::string> known = (*store)->scores_input_hash();
       if (!known) return std::move(known).error();
-      hash = input_hash(arm, *progress, rules);
-      if (*known == hash) {
+      hash = scores_hash(arm, *progress, rules);
+      if (*known == hash && !again) {
         observer.phase_skipped("score", arm.arm_id);
         continue;
       }

@@ -36,14 +36,15 @@ Result<std::vector<RunSummary>> list_runs(const std::filesystem::path& experimen
   std::vector<RunSummary> out;
   std::error_code failed;
   if (!std::filesystem::exists(experiments_folder, failed)) return out;
-  constexpr std::string_view prefix = "run_";
+  constexpr std::string_view prefix = "run_";  // a dry run's id is its folder's name
   std::filesystem::directory_iterator walk(experiments_folder, failed);
   for (; !failed && walk != std::filesystem::directory_iterator(); walk.increment(failed)) {
     const std::string name = walk->path().filename().string();
     std::error_code no_folder;
-    if (!name.starts_with(prefix) || !walk->is_directory(no_folder)) continue;
+    const bool pretends = is_dry_run(name);
+    if (!(pretends || name.starts_with(prefix)) || !walk->is_directory(no_folder)) continue;
     RunSummary summary;
-    summary.run_id = name.substr(prefix.size());
+    summary.run_id = pretends ? name : name.substr(prefix.size());
     summary.folder = walk->path();
     if (const Status read = read_summary(summary); !read) {
       summary.state = "unreadable";

@@ -59,6 +59,7 @@ CREATE TABLE phases(
 )sql"};
 
 inline constexpr char run_database_name[] = "run.sqlite";
+inline constexpr char writer_lock_name[] = ".run.lock";
 inline constexpr char checksums_name[] = "SHA256SUMS";
 
 }  // namespace promptsweep

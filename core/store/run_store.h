@@ -26,7 +26,7 @@ namespace promptsweep {
 struct PhaseRecord {
   std::string phase;         // prepare, build, submit, poll, parse, score, stats, costs, report
   std::string subject;       // arm id, trial slug, or "run"
-  std::string input_hash;    // what its output was made from
+  std::string input_hash;    // what its output was made from; empty: left out or failed
   std::string outputs_json;  // {"path": "sha256", ...} relative to the run folder
   std::string finished_at;   // RFC 3339
 };
@@ -63,6 +63,10 @@ class RunStore {
   virtual Status record_phase(const PhaseRecord& record) = 0;
   virtual Result<std::vector<PhaseRecord>> phases() = 0;
 
+  // What last went wrong, JSON {"phase", "subject", "text", "at"}; empty: nothing.
+  virtual Result<std::string> last_error() = 0;
+  virtual Status set_last_error(const std::string& json) = 0;
+
   // complete, incomplete; and sealed (archived) runs refuse every write. Sealing is for good.
   virtual Result<std::string> state() = 0;
   virtual Status set_state(const std::string& state) = 0;
@@ -97,8 +101,8 @@ struct RunSummary {
   std::string created_at, config_sha256, command_line_json;
   std::string problem;  // of an unreadable run
 };
-// The runs under an experiments folder, newest first; unreadable ones are listed with state
-// "unreadable".
+// The runs under an experiments folder, dry runs included (is_dry_run), newest first; unreadable
+// ones are listed with state "unreadable".
 Result<std::vector<RunSummary>> list_runs(const std::filesystem::path& experiments_folder);
 
 }  // namespace promptsweep

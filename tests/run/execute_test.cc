@@ -26,6 +26,9 @@ struct Script {
   int reopen_limit = 100;
   StopFlag* stop_after = nullptr;
   int stop_at_record = -1;
+  // A remote service: its jobs outlive the backend, and answer once it is ready.
+  bool remote = false, remote_ready = false;
+  std::map<std::string, std::vector<std::string>> remote_jobs;
   // What happened.
   int delivered = 0, submits = 0, reopens = 0;
   std::map<std::string, int> offers;
@@ -39,6 +42,7 @@ class ScriptedBackend final : public Backend {
     facts_.partial_fetch = script.partial_fetch;
     facts_.concurrent_jobs = script.concurrent;
     facts_.max_concurrent_jobs = 8;
+    facts_.remote = facts_.resumes = script.remote;
   }
   const BackendFacts& facts() const override { return facts_; }
   Result<std::string> engine_identity() override { return std::string(R"({"engine":"scripted"})"); }
@@ -48,18 +52,19 @@ class ScriptedBackend final : public Backend {
     if (script_.on_submit) {
       if (Status status = script_.on_submit(job); !status) return status;
     }
+    if (script_.remote && script_.remote_jobs.contains(job.job_id)) return ok;  // attached
     std::ifstream in(job.requests_path);
     for (std::string line; std::getline(in, line);) {
-      waiting_[job.job_id].push_back(nlohmann::json::parse(line).at("request_id"));
+      waiting()[job.job_id].push_back(nlohmann::json::parse(line).at("request_id"));
     }
-    BOOST_TEST(waiting_[job.job_id].size() == job.request_count);
+    BOOST_TEST(waiting()[job.job_id].size() == job.request_count);
     script_.job_sizes.push_back(job.request_count);
     return ok;
   }
   Result<JobStatus> poll(const std::string& job_id) override {
     if (lost_) return Error{Code::unavailable, "lost"};
     JobStatus status;
-    status.state = waiting_[job_id].empty() ? JobState::succeeded : JobState::running;
+    status.state = waiting()[job_id].empty() ? JobState::succeeded : JobState::running;
     if (cancelled_.contains(job_id)) status.state = JobState::cancelled;
     return status;
   }
@@ -67,8 +72,9 @@ class ScriptedBackend final : public Backend {
                             const ResultSink& sink) override {
     if (lost_) return Error{Code::unavailable, "lost"};
     FetchResult result;
-    auto& ids = waiting_[job_id];
+    auto& ids = waiting()[job_id];
     if (cancelled_.contains(job_id)) return result;
+    if (script_.remote && !script_.remote_ready) return result;
     if (!ids.empty()) {
       if (script_.delivered == script_.die_at_record) {
         lost_ = true;
@@ -94,7 +100,7 @@ class ScriptedBackend final : public Backend {
     return ok;
   }
   Status close(const std::string& job_id) override {
-    waiting_.erase(job_id);
+    waiting().erase(job_id);
     return ok;
   }
   bool lost() const override { return lost_; }
@@ -109,6 +115,9 @@ class ScriptedBackend final : public Backend {
   }
 
  private:
+  std::map<std::string, std::vector<std::string>>& waiting() {
+    return script_.remote ? script_.remote_jobs : waiting_;
+  }
   std::uint64_t index_of_first_waiting(const std::string& job_id) {
     return static_cast<std::uint64_t>(taken_[job_id]);
   }
@@ -357,6 +366,43 @@ BOOST_AUTO_TEST_CASE(manifests_say_what_is_complete) {
   BOOST_TEST(after.at("status") == "complete");
   BOOST_TEST(after.at("arms").at(0).at("control").at("outcomes").at("ok") == 10);
   BOOST_TEST(after.at("arms").at(0).at("treatment").at("engine").at("engine") == "scripted");
+}
+
+// Decision 15: submit leaves once the service has every job; poll sends nothing new.
+BOOST_AUTO_TEST_CASE(submit_and_poll_are_two_steps_for_a_remote_service) {
+  Sweep sweep;
+  sweep.script.remote = true;
+  sweep.options.reach = Reach::poll_only;
+  BOOST_TEST(!sweep.run().complete);
+  BOOST_TEST(sweep.script.submits == 0);
+
+  sweep.options.reach = Reach::submit_only;
+  sweep.options.max_concurrent_jobs = 8;
+  BOOST_TEST(!sweep.run().complete);
+  BOOST_TEST(sweep.script.submits == 4);
+  BOOST_TEST(sweep.script.delivered == 0);
+  BOOST_TEST(sweep.script.remote_jobs.size() == 4U);
+
+  sweep.options.reach = Reach::poll_only;
+  sweep.script.remote_ready = true;
+  sweep.script.answer = [](const std::string& id, int offer) {
+    return offer == 0 && id.front() < 'f' ? transient() : good(id, offer);
+  };
+  const ExecuteSummary polled = sweep.run();
+  BOOST_TEST(sweep.script.submits == 8);  // attached to the four, and no other
+  BOOST_TEST(polled.complete == (sweep.answers().size() == 20U));
+
+  sweep.options.reach = Reach::all;
+  BOOST_TEST(sweep.run().complete);
+  BOOST_TEST(sweep.answers().size() == 20U);
+}
+
+// A local engine's jobs end with this process, so that submit goes all the way.
+BOOST_AUTO_TEST_CASE(submit_is_everything_for_a_local_engine) {
+  Sweep sweep;
+  sweep.options.reach = Reach::submit_only;
+  BOOST_TEST(sweep.run().complete);
+  BOOST_TEST(sweep.answers().size() == 20U);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
