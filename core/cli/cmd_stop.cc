@@ -28,15 +28,11 @@ Result<std::string> state_sentence(const std::filesystem::path& folder) {
   Result<std::string> state = (*run)->state();
   if (!state) return std::move(state).error();
   std::int64_t expected = 0, accepted = 0;
-  for (const ArmSpec& arm : plan->arms) {
-    std::error_code ignored;
-    if (!std::filesystem::exists(folder / arm.store_path, ignored)) continue;
-    RunPlan one;
-    one.arms.push_back(arm);
-    Result<std::vector<ArmState>> states = arm_states(**run, one);
-    if (!states) return std::move(states).error();
-    expected += states->front().expected;
-    accepted += states->front().accepted;
+  Result<std::vector<ArmState>> arms = arm_states(**run, *plan);
+  if (!arms) return std::move(arms).error();
+  for (const ArmState& arm : *arms) {
+    expected += arm.expected;
+    accepted += arm.accepted;
   }
   return "run " + plan->run_id + " is " + *state + ": " + std::to_string(accepted) + " of " +
          std::to_string(expected) + " requests are answered";

@@ -39,16 +39,6 @@ TrialState state_of(const TrialSpec& trial, const std::vector<ArmState>& arms) {
   return out;
 }
 
-// Arms whose store is not there yet are left out.
-Result<std::vector<ArmState>> known_arm_states(RunStore& run, const RunPlan& recorded) {
-  RunPlan there = recorded;
-  std::erase_if(there.arms, [&](const ArmSpec& arm) {
-    std::error_code ignored;
-    return !std::filesystem::exists(run.folder() / arm.store_path, ignored);
-  });
-  return arm_states(run, there);
-}
-
 }  // namespace
 
 bool replaces_trials(const RunPlan& before, const RunPlan& now) {
@@ -77,13 +67,12 @@ Result<std::vector<TrialState>> trial_states(RunStore& run, const RunPlan& now) 
     if (recorded.error().code != Code::state) return std::move(recorded).error();
     recorded = RunPlan();  // killed before its first plan
   }
-  Result<std::vector<ArmState>> arms = known_arm_states(run, *recorded);
+  Result<std::vector<ArmState>> arms = arm_states(run, *recorded);
   if (!arms) return std::move(arms).error();
   std::vector<TrialState> out;
   for (const TrialSpec& trial : now.trials) {
     out.push_back(state_of(trial, *arms));
-    const TrialSpec* known = find_trial(*recorded, trial.slug);
-    if (known == nullptr && out.back().accepted == 0) out.back().state = "new";
+    if (find_trial(*recorded, trial.slug) == nullptr) out.back().state = "new";
   }
   const bool supersedes = replaces_trials(*recorded, now);
   for (const TrialSpec& trial : recorded->trials) {

@@ -85,6 +85,11 @@ bool trial_complete(const TrialSpec& trial, const std::vector<ArmState>& states)
 Result<std::vector<ArmState>> arm_states(RunStore& run, const RunPlan& plan) {
   std::vector<ArmState> out;
   for (const ArmSpec& arm : plan.arms) {
+    std::error_code ignored;
+    if (!std::filesystem::exists(run.folder() / arm.store_path, ignored)) {
+      out.push_back({arm.arm_id, arm.request_count, 0, {}, ""});
+      continue;
+    }
     Result<std::unique_ptr<ArmStore>> store = run.open_arm_read_only(arm);
     if (!store) return std::move(store).error();
     Result<ArmProgress> progress = (*store)->progress();

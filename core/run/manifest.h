@@ -20,6 +20,7 @@ struct ArmState {
   bool complete() const { return expected == accepted; }
 };
 
+// An arm that is planned and not built yet has no answers.
 Result<std::vector<ArmState>> arm_states(RunStore& run, const RunPlan& plan);
 const ArmState* find_arm_state(const std::vector<ArmState>& states, const std::string& arm_id);
 bool trial_complete(const TrialSpec& trial, const std::vector<ArmState>& states);

@@ -80,18 +80,15 @@ Status run_phase(RunStore& run, const Phase& phase) {
 
 Error stopped() { return {Code::cancelled, "stopped"}; }
 
-// Of a stage that is left out: is it done all the same? What is not is recorded so.
+// Of a stage that is left out: is it done all the same? What is not is recorded so; where the stage
+// could not go, it has no phases yet and no record.
 Result<bool> note_left_out(RunStore& run, const Stage& stage) {
-  std::vector<Phase> phases{{stage.name, "run", "", nullptr, nullptr}};
-  bool all_done = false;
-  if (guarded(stage.ready)) {
-    Result<std::vector<Phase>> known = guarded(stage.phases);
-    if (!known) return std::move(known).error();
-    phases = std::move(known).value();
-    all_done = true;
-  }
-  for (const Phase& phase : phases) {
-    Result<bool> done = all_done || !phase.input_hash.empty() ? is_done(run, phase) : false;
+  if (!guarded(stage.ready)) return false;
+  Result<std::vector<Phase>> phases = guarded(stage.phases);
+  if (!phases) return std::move(phases).error();
+  bool all_done = true;
+  for (const Phase& phase : *phases) {
+    Result<bool> done = is_done(run, phase);
     if (!done) return done;
     if (*done) continue;
     all_done = false;
