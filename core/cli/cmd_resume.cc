@@ -47,7 +47,8 @@ namespace {
 // The recorded arguments without those that are merged into the effective configuration.
 std::vector<std::string> without_sweep_options(const std::vector<std::string>& arguments) {
   std::set<std::string> merged;
-  for (const auto& option : sweep_options().options()) merged.insert("--" + option->long_name());
+  const po::options_description options = sweep_options();
+  for (const auto& option : options.options()) merged.insert("--" + option->long_name());
   merged.erase("--backend_path");
   std::vector<std::string> out;
   bool dropping = false;
