@@ -143,6 +143,8 @@ Result<SweepWish> sweep_wish(const std::vector<std::string>& arguments,
 
 int run_command(const std::vector<std::string>& arguments, const ResumedRun* resumed) {
   StopFlag& stop = stop_on_interrupt();
+  // Reading large data takes its time, too. Longer than the patience of the run's own watch.
+  const StopWatch watch(stop, {}, "Go on with the same command.", 4'700'000);
   Result<ParsedArguments> parsed = parse_arguments(arguments, run_options());
   if (!parsed) return fail(parsed.error());
   const std::string run_id = parsed->has("run_id") ? parsed->get<std::string>("run_id") : "";

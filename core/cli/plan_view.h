@@ -14,7 +14,7 @@ namespace promptsweep {
 // `states`: of the run that was named, when it exists.
 using KnownStates = std::optional<std::vector<TrialState>>;
 std::string plan_text(const SweepSetup& setup, const KnownStates& states = {});
-// {"run_id", "trials": [...], "arms": [...], "requests", ...}: fields in docs/running.md.
+// {"run_id", "trials": [...], "arms": [...], "states": [...], "requests", ...}: docs/running.md.
 std::string plan_json(const SweepSetup& setup, const KnownStates& states = {});
 // Prints the plan, with the states of the run `run_id` where one is named. Writes nothing. Returns
 // the exit code.

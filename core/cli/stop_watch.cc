@@ -32,10 +32,10 @@ StopWatch::StopWatch(StopFlag& stop, std::filesystem::path run_folder, std::stri
                      std::int64_t patience_us)
     : stop_(stop),
       run_folder_(std::move(run_folder)),
-      writer_(writer_note(run_folder_)),
+      writer_(run_folder_.empty() ? "" : writer_note(run_folder_)),
       how_to_go_on_(std::move(how_to_go_on)),
       patience_us_(patience_us) {
-  clear_stop_request(run_folder_);
+  clear_request();
   thread_ = std::thread([this] { watch(); });
 }
 
@@ -46,7 +46,11 @@ StopWatch::~StopWatch() {
   }
   changed_.notify_all();
   thread_.join();
-  clear_stop_request(run_folder_);
+  clear_request();
+}
+
+void StopWatch::clear_request() const {
+  if (!run_folder_.empty()) clear_stop_request(run_folder_);
 }
 
 void StopWatch::watch() {
@@ -60,7 +64,7 @@ void StopWatch::watch() {
     if (now - *since < patience_us_) continue;
     std::fprintf(stderr, "stopped: something did not end in time; what was answered is kept. %s\n",
                  how_to_go_on_.c_str());
-    clear_stop_request(run_folder_);
+    clear_request();
     leave_now(exit_interrupted);
   }
 }

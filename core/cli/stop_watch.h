@@ -22,7 +22,8 @@ StopFlag& stop_on_interrupt();
 // exit code 130: an engine that hangs must not keep a person waiting.
 class StopWatch {
  public:
-  // `how_to_go_on` is printed before the process is ended.
+  // `run_folder` may be empty: no run is known yet. `how_to_go_on` is printed before the process is
+  // ended.
   StopWatch(StopFlag& stop, std::filesystem::path run_folder, std::string how_to_go_on,
             std::int64_t patience_us = 4'500'000);
   ~StopWatch();
@@ -31,6 +32,7 @@ class StopWatch {
 
  private:
   void watch();
+  void clear_request() const;
 
   StopFlag& stop_;
   const std::filesystem::path run_folder_;
