@@ -4,6 +4,8 @@
 #include <cmath>
 #include <set>
 
+#include "records/plan.h"
+
 namespace promptsweep {
 namespace {
 
@@ -101,6 +103,11 @@ void of_temperature(Caveats& out, const TrialFindings& trial, const TemperatureF
 std::vector<Caveat> caveats_of(const TrialFindings& trial) {
   Caveats out;
   bool credits_abstention = false, has_unsupported = false;
+  if (is_dry_run(trial.run_id)) {
+    out.push_back({"dry_run",
+                   "This was a dry run: no engine was asked, the answers are made up and no number "
+                   "here measures anything."});
+  }
   for (const TemperatureFindings& at : trial.temperatures) {
     of_temperature(out, trial, at);
     for (const BlockFindings& block : at.blocks) {

@@ -43,7 +43,7 @@ int cmd_check(const std::vector<std::string>& arguments) {
               << options << "\nExit codes: 0 ready, 2 something is wrong or missing.\n";
     return exit_ok;
   }
-  Result<SweepSetup> setup = set_up_sweep(*parsed, "", "[]");
+  Result<SweepSetup> setup = set_up_sweep(*parsed);
   if (!setup) return fail(setup.error());
   for (const std::string& warning : setup->config.warnings)
     std::cerr << "warning: " << warning << '\n';

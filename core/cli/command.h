@@ -21,6 +21,8 @@ struct Command {
 };
 
 int cmd_run(const std::vector<std::string>& arguments);
+int cmd_resume(const std::vector<std::string>& arguments);
+int cmd_stop(const std::vector<std::string>& arguments);
 int cmd_plan(const std::vector<std::string>& arguments);
 int cmd_check(const std::vector<std::string>& arguments);
 int cmd_prepare(const std::vector<std::string>& arguments);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <thread>
 
+#include "backend/dry_run.h"
 #include "backend/machine.h"
 
 namespace promptsweep {
@@ -34,14 +35,6 @@ std::optional<EngineNeed> need_of(const PluginInfo& plugin, const std::string& o
   return EngineNeed{(*need)->ram_bytes, (*need)->vram_bytes, cores};
 }
 
-void check_reuse(const std::string& name) {
-  if (!reuse_from(name))
-    throw po::error(
-        "--reuse: "
-        " + name + "
-        " is not one of none, controls, all");
-}
-
 std::int64_t default_retry_budget(const RunPlan& plan) {
   std::int64_t requests = 0;
   for (const ArmSpec& arm : plan.arms) requests += arm.request_count;
@@ -61,7 +54,7 @@ po::options_description execution_options() {
       ("lines_per_part", po::value<int>(), "requests a job at most")  //
       ("parts_per_dataset", po::value<int>(),
        "batch services: jobs that an arm's questions of one kind are cut into")  //
-      ("reuse", po::value<std::string>()->notifier(&check_reuse)->default_value("none"),
+      ("reuse", po::value<std::string>()->default_value("none"),
        "take answers of earlier runs: none, controls (of control arms), all")  //
       ("accept_engine_change",
        "start arms again that another engine (build, model file) answered; their answers are kept "
@@ -69,41 +62,81 @@ po::options_description execution_options() {
   return options;
 }
 
-ExecuteOptions execution_from(const ParsedArguments& arguments, const SweepSetup& setup) {
+Result<ExecutionWish> execution_wish(const ParsedArguments& arguments) {
+  ExecutionWish out;
+  for (const auto& [name, member] :
+       {std::pair("max_parallel_trials", &ExecutionWish::max_parallel_trials),
+        std::pair("lines_per_part", &ExecutionWish::lines_per_part),
+        std::pair("parts_per_dataset", &ExecutionWish::parts_per_dataset)}) {
+    if (!arguments.has(name)) continue;
+    const int value = arguments.get<int>(name);
+    if (value < 1) {
+      return Error{Code::invalid_input, std::string("--") + name + " " + std::to_string(value) +
+                                            ": at least 1 is allowed"};
+    }
+    out.*member = value;
+  }
+  if (arguments.has("max_concurrent_jobs"))
+    out.max_concurrent_jobs = arguments.get<int>("max_concurrent_jobs");
+  out.accept_engine_change = arguments.has("accept_engine_change");
+  if (arguments.has("reuse")) {
+    const std::string name = arguments.get<std::string>("reuse");
+    const std::optional<Reuse> reuse = reuse_from(name);
+    if (!reuse) {
+      return Error{Code::invalid_input,
+                   "--reuse \"" + name + "\" is not one of none, controls, all"};
+    }
+    out.reuse = *reuse;
+  }
+  return out;
+}
+
+ExecuteOptions execute_options(const ExecutionWish& wish, const SweepSetup& setup, bool dry_run) {
   ExecuteOptions options;
-  const auto whole = [&](const char* name) -> std::optional<int> {
-    if (!arguments.has(name)) return std::nullopt;
-    return arguments.get<int>(name);
-  };
-  options.max_concurrent_jobs = whole("max_concurrent_jobs").value_or(4);
-  options.lines_per_part = whole("lines_per_part");
-  if (!options.lines_per_part) options.lines_per_part = setup.config.lines_per_part;
-  options.parts_per_dataset = whole("parts_per_dataset");
+  options.max_concurrent_jobs = wish.max_concurrent_jobs;
+  options.lines_per_part = wish.lines_per_part ? wish.lines_per_part : setup.config.lines_per_part;
+  options.parts_per_dataset = wish.parts_per_dataset;
   options.retries = setup.config.retries;
   options.retry_budget =
       setup.config.retry_budget.value_or(default_retry_budget(setup.planned.plan));
+  options.accept_engine_change = wish.accept_engine_change;
+  options.budget.engines = wish.max_parallel_trials.value_or(0);
+  if (dry_run) {
+    options.open = [](const EngineSpec&, const BackendServices&) {
+      return Result<std::unique_ptr<Backend>>(make_dry_run_backend());
+    };
+    return options;
+  }
   if (setup.config.cache.enabled) options.cache_path = setup.config.cache.path;
-  if (arguments.has("reuse"))
-    options.reuse = reuse_from(arguments.get<std::string>("reuse")).value_or(Reuse::none);
-  options.accept_engine_change = arguments.has("accept_engine_change");
+  options.reuse = wish.reuse;
+  const int engines = options.budget.engines;
   options.budget = machine_budget(setup.config.resources);
-  options.budget.engines = whole("max_parallel_trials").value_or(0);
-
+  options.budget.engines = engines;
   options.open = [&setup](const EngineSpec& engine,
                           BackendServices services) -> Result<std::unique_ptr<Backend>> {
+    const auto plugin = setup.plugins.find(engine.backend);
+    if (plugin == setup.plugins.end()) {
+      return Error{Code::not_found, "the plugin " + engine.backend + " is not here"};
+    }
     OpenOptions how;
     how.isolation = engine.isolation;
     how.options_json = engine.options_json;
-    return open_backend(setup.plugins.at(engine.backend), how, std::move(services));
+    return open_backend(plugin->second, how, std::move(services));
   };
   options.numerics = [&setup](const EngineSpec& engine) {
-    return numerics_options(setup.plugins.at(engine.backend), engine.options_json);
+    const auto plugin = setup.plugins.find(engine.backend);
+    return plugin == setup.plugins.end() ? std::string("{}")
+                                         : numerics_options(plugin->second, engine.options_json);
   };
-  options.need = [&setup](const EngineSpec& engine) {
-    return need_of(setup.plugins.at(engine.backend), engine.options_json);
+  options.need = [&setup](const EngineSpec& engine) -> std::optional<EngineNeed> {
+    const auto plugin = setup.plugins.find(engine.backend);
+    if (plugin == setup.plugins.end()) return EngineNeed{};
+    return need_of(plugin->second, engine.options_json);
   };
-  options.lower_memory = [&setup](const EngineSpec& engine) {
-    return lower_memory(setup.plugins.at(engine.backend), engine.options_json);
+  options.lower_memory = [&setup](const EngineSpec& engine) -> std::optional<std::string> {
+    const auto plugin = setup.plugins.find(engine.backend);
+    if (plugin == setup.plugins.end()) return std::nullopt;
+    return lower_memory(plugin->second, engine.options_json);
   };
   return options;
 }

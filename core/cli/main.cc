@@ -15,6 +15,8 @@ namespace {
 const std::vector<Command>& commands() {
   static const std::vector<Command> all{
       {"run", "run a sweep: every trial, scored, tested and reported", &cmd_run},
+      {"resume", "continue a run as it was asked for", &cmd_resume},
+      {"stop", "ask the process that works on a run to stop", &cmd_stop},
       {"plan", "show what a sweep would run; writes nothing", &cmd_plan},
       {"check", "check configuration, data, plugins and memory before a run", &cmd_check},
       {"prepare", "make the prepared data files from the official downloads", &cmd_prepare},

@@ -2,9 +2,12 @@
 #include "cli/plan_view.h"
 
 #include <algorithm>
+#include <iostream>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <sstream>
 
+#include "cli/command.h"
 #include "cli/terminal.h"
 #include "cli/throughput.h"
 
@@ -65,13 +68,46 @@ void add_table(std::ostream& out, const std::vector<std::vector<std::string>>& r
   }
 }
 
+const TrialState* find_state(const std::vector<TrialState>& states, const std::string& slug) {
+  for (const TrialState& state : states) {
+    if (state.slug == slug) return &state;
+  }
+  return nullptr;
+}
+
+std::string state_text(const TrialState& state) {
+  if (state.state != "partly done") return state.state;
+  return state.state + " (" + std::to_string(state.accepted) + " of " +
+         std::to_string(state.expected) + ")";
+}
+
+// A column more, and a row for each trial that the run has and the plan has not.
+void add_states(std::vector<std::vector<std::string>>& rows,
+                const std::vector<TrialState>& states) {
+  const std::size_t width = rows.front().size();
+  rows.front().push_back("STATE");
+  std::set<std::string> shown;
+  for (std::size_t i = 1; i < rows.size(); ++i) {
+    const TrialState* state = find_state(states, rows[i].front());
+    rows[i].push_back(state == nullptr ? "new" : state_text(*state));
+    shown.insert(rows[i].front());
+  }
+  for (const TrialState& state : states) {
+    if (shown.contains(state.slug)) continue;
+    std::vector<std::string> row{state.slug};
+    row.resize(width);
+    row.push_back(state_text(state));
+    rows.push_back(std::move(row));
+  }
+}
+
 std::string count_or_pending(bool known, std::int64_t value) {
   return known ? std::to_string(value) : "pending";
 }
 
 }  // namespace
 
-std::string plan_text(const SweepSetup& setup) {
+std::string plan_text(const SweepSetup& setup, const KnownStates& states) {
   const RunPlan& plan = setup.planned.plan;
   const bool data = setup.selection.has_value();
   std::ostringstream out;
@@ -101,6 +137,7 @@ std::string plan_text(const SweepSetup& setup) {
                     count_or_pending(data, size.prompt_tokens),
                     minutes ? format_duration(*minutes * 60) : "unknown"});
   }
+  if (states) add_states(rows, *states);
   add_table(out, rows);
   for (const std::string& sentence : setup.missing) out << "\nnot runnable here: " << sentence;
   for (const std::string& sentence : setup.config.run_refusals)
@@ -109,7 +146,7 @@ std::string plan_text(const SweepSetup& setup) {
   return std::move(out).str();
 }
 
-std::string plan_json(const SweepSetup& setup) {
+std::string plan_json(const SweepSetup& setup, const KnownStates& states) {
   const RunPlan& plan = setup.planned.plan;
   const bool data = setup.selection.has_value();
   const auto known = [&](std::int64_t value) { return data ? json(value) : json(); };
@@ -151,7 +188,18 @@ std::string plan_json(const SweepSetup& setup) {
                     {"store", setup.planned.ids_known ? json(arm.store_path) : json()},
                     {"requests", known(arm.request_count)}});
   }
-  return json{{"run_id", plan.run_id.empty() ? json() : json(plan.run_id)},
+  json known_states;  // null: no run was named, or it does not exist
+  if (states) {
+    known_states = json::array();
+    for (const TrialState& state : *states) {
+      known_states.push_back({{"slug", state.slug},
+                              {"state", state.state},
+                              {"requests", state.expected},
+                              {"answered", state.accepted}});
+    }
+  }
+  return json{{"states", known_states},
+              {"run_id", plan.run_id.empty() ? json() : json(plan.run_id)},
               {"config_sha256", plan.config_sha256},
               {"items_sha256", data ? json(plan.items_sha256) : json()},
               {"order", plan.order},
@@ -164,6 +212,21 @@ std::string plan_json(const SweepSetup& setup) {
               {"run_would_refuse_because", setup.config.run_refusals}}
              .dump(2) +
          "\n";
+}
+
+int show_plan(const SweepSetup& setup, const std::string& run_id, bool as_json) {
+  KnownStates states;
+  const std::filesystem::path folder = setup.config.paths.experiments_dir / run_folder_name(run_id);
+  std::error_code ignored;
+  if (!run_id.empty() && std::filesystem::exists(folder / "run.sqlite", ignored)) {
+    Result<std::unique_ptr<RunStore>> run = RunStore::open_read_only(folder);
+    if (!run) return fail(run.error());
+    Result<std::vector<TrialState>> known = trial_states(**run, setup.planned.plan);
+    if (!known) return fail(known.error());
+    states = *std::move(known);
+  }
+  std::cout << (as_json ? plan_json(setup, states) : plan_text(setup, states));
+  return exit_ok;
 }
 
 }  // namespace promptsweep

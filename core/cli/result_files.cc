@@ -8,27 +8,12 @@
 #include "base/digest.h"
 #include "report/json.h"
 #include "report/markdown.h"
+#include "run/score_pass.h"
 #include "store/arm_store.h"
 #include "store/exports.h"
 
 namespace promptsweep {
 namespace {
-
-// Everything that stored answers and scores are, as one hash: results are never replaced, so an arm
-// and its number of accepted results name the answers, and the scores' own hash names the scores.
-Result<std::string> state_hash(RunStore& run, const RunPlan& plan) {
-  FieldHash hash;
-  for (const ArmSpec& arm : plan.arms) {
-    Result<std::unique_ptr<ArmStore>> store = run.open_arm_read_only(arm);
-    if (!store) return std::move(store).error();
-    Result<ArmProgress> progress = (*store)->progress();
-    if (!progress) return std::move(progress).error();
-    Result<std::string> scores = (*store)->scores_input_hash();
-    if (!scores) return std::move(scores).error();
-    hash.add(arm.arm_id).add(progress->accepted).add(*scores);
-  }
-  return sha256_hex(hash.bytes());
-}
 
 void add_options(FieldHash& hash, const AnalysisOptions& options) {
   hash.add(std::int64_t{options.bootstrap_samples}).add(std::int64_t{options.permutation_samples});
@@ -85,17 +70,28 @@ Result<OpenArms> open_arms(RunStore& run, const RunPlan& plan, const TrialSpec& 
 
 }  // namespace
 
+// Results are never replaced, so an arm and its number of accepted results name its answers, and
+// with the rules the scores that belong to them.
 Status ResultFiles::read_state() {
-  if (!state_.empty()) return ok;
-  Result<std::string> state = state_hash(run_, plan_);
-  if (!state) return std::move(state).error();
-  state_ = *std::move(state);
+  if (!answers_.empty()) return ok;
+  FieldHash answers, scores;
+  for (const ArmSpec& arm : plan_.arms) {
+    Result<std::unique_ptr<ArmStore>> store = run_.open_arm_read_only(arm);
+    if (!store) return std::move(store).error();
+    Result<ArmProgress> progress = (*store)->progress();
+    if (!progress) return std::move(progress).error();
+    answers.add(arm.arm_id).add(progress->accepted);
+    scores.add(arm.arm_id).add(scores_hash(arm, *progress, settings_.rules));
+  }
+  answers_ = sha256_hex(answers.bytes());
+  scores_ = sha256_hex(scores.bytes());
   return ok;
 }
 
 std::string ResultFiles::input_hash(std::string_view phase, std::string_view subject) const {
   FieldHash hash;
-  hash.add(phase).add(subject).add(state_).add(settings_.program_version);
+  hash.add(phase).add(subject).add(phase == "parse" ? answers_ : scores_);
+  hash.add(settings_.program_version);
   if (phase != "parse" && phase != "score") add_options(hash, settings_.options);
   if (phase == "costs" || phase == "report") add_quotes(hash, settings_.quotes);
   if (phase == "report") add_speeds(hash, settings_.speeds);
@@ -144,6 +140,7 @@ Result<std::vector<ResultFile>> ResultFiles::row_exports() {
 }
 
 Status ResultFiles::analyze() {
+  if (analyzed_) return ok;
   TrialLoader loader(run_, plan_, settings_.options);
   std::vector<TrialFindings> trials;
   for (const TrialSpec& trial : plan_.trials) {
@@ -160,39 +157,58 @@ Status ResultFiles::analyze() {
   Result<std::vector<ArmUsage>> usage = loader.usage();
   if (!usage) return std::move(usage).error();
   attach_costs(findings_, run_cost(plan_, *usage, settings_.quotes));
+  analyzed_ = true;
   return ok;
 }
 
-ResultFile ResultFiles::rendered(const std::string& phase, const std::string& subject,
+ResultFile ResultFiles::of_trial(const std::string& phase, const TrialSpec& trial,
                                  const std::string& path,
-                                 std::function<std::string()> render) const {
+                                 std::string (*render)(const TrialFindings&, const RunFindings&)) {
+  return {
+      phase,
+      trial.slug,
+      trial.slug + "/" + path,
+      input_hash(phase, trial.slug),
+      {},
+      [this, render, slug = trial.slug](const std::filesystem::path& to) -> Result<std::string> {
+        if (Status found = analyze(); !found) return std::move(found).error();
+        for (const TrialFindings& one : findings_.trials) {
+          if (one.slug == slug) return put_artifact(to, render(one, findings_));
+        }
+        return Error{Code::internal, "nothing was found of trial " + slug};
+      }};
+}
+
+ResultFile ResultFiles::of_run(const std::string& phase, const std::string& path,
+                               std::string (*render)(const RunFindings&)) {
   return {phase,
-          subject,
-          subject == "run" ? path : subject + "/" + path,
-          input_hash(phase, subject),
+          "run",
+          path,
+          input_hash(phase, "run"),
           {},
-          [render = std::move(render)](const std::filesystem::path& to) {
-            return put_artifact(to, render());
+          [this, render](const std::filesystem::path& to) -> Result<std::string> {
+            if (Status found = analyze(); !found) return std::move(found).error();
+            return put_artifact(to, render(findings_));
           }};
 }
 
 Result<std::vector<ResultFile>> ResultFiles::reports() {
   if (Status read = read_state(); !read) return std::move(read).error();
   std::vector<ResultFile> files;
-  for (const TrialFindings& trial : findings_.trials) {
-    files.push_back(rendered("stats", trial.slug, "results/significance.json",
-                             [&trial] { return trial_significance_json(trial); }));
-    files.push_back(rendered("costs", trial.slug, "results/costs.json",
-                             [this, &trial] { return trial_costs_json(trial, findings_); }));
-    files.push_back(rendered("report", trial.slug, "reports/report.md",
-                             [&trial] { return trial_markdown(trial); }));
+  for (const TrialSpec& trial : plan_.trials) {
+    if (trial.superseded) continue;
+    files.push_back(of_trial("stats", trial, "results/significance.json",
+                             [](const TrialFindings& found, const RunFindings&) {
+                               return trial_significance_json(found);
+                             }));
+    files.push_back(of_trial("costs", trial, "results/costs.json", &trial_costs_json));
+    files.push_back(of_trial(
+        "report", trial, "reports/report.md",
+        [](const TrialFindings& found, const RunFindings&) { return trial_markdown(found); }));
   }
-  files.push_back(rendered("stats", "run", "significance.json",
-                           [this] { return run_significance_json(findings_); }));
-  files.push_back(
-      rendered("costs", "run", "costs.json", [this] { return run_costs_json(findings_); }));
-  files.push_back(rendered("report", "run", "aggregate_report.md",
-                           [this] { return aggregate_markdown(findings_); }));
+  files.push_back(of_run("stats", "significance.json", &run_significance_json));
+  files.push_back(of_run("costs", "costs.json", &run_costs_json));
+  files.push_back(of_run("report", "aggregate_report.md", &aggregate_markdown));
   return files;
 }
 

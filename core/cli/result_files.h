@@ -31,7 +31,7 @@ struct ResultFile {
 };
 
 // Keeps references to its arguments. `plan` is the run's own (RunStore::plan()), superseded trials
-// included. REQUIRES: every `ok` answer has its score.
+// included. A file of scores is made only where every `ok` answer has its score.
 class ResultFiles {
  public:
   ResultFiles(RunStore& run, const RunPlan& plan, const ResultSettings& settings)
@@ -39,25 +39,30 @@ class ResultFiles {
 
   // predictions.csv and per_item_scores.csv of every trial that is not superseded.
   Result<std::vector<ResultFile>> row_exports();
-  // Analyses the run. The findings stay here.
+  // Analyses the run, once; the findings stay here.
   Status analyze();
-  // significance.json, costs.json and reports of trials and run. REQUIRES: analyze() succeeded.
+  // significance.json, costs.json and reports of trials and run; the first that is made analyses.
   Result<std::vector<ResultFile>> reports();
   const RunFindings& findings() const { return findings_; }
+  // REQUIRES: row_exports() or reports() succeeded.
+  std::string input_hash(std::string_view phase, std::string_view subject) const;
 
  private:
   Status read_state();
-  std::string input_hash(std::string_view phase, std::string_view subject) const;
+  ResultFile of_trial(const std::string& phase, const TrialSpec& trial, const std::string& path,
+                      std::string (*render)(const TrialFindings&, const RunFindings&));
+  ResultFile of_run(const std::string& phase, const std::string& path,
+                    std::string (*render)(const RunFindings&));
   ResultFile rows_of(const TrialSpec& trial, const std::string& phase);
   Result<std::unique_ptr<ItemSource>> items_of(const TrialSpec& trial);
-  ResultFile rendered(const std::string& phase, const std::string& subject, const std::string& path,
-                      std::function<std::string()> render) const;
 
   RunStore& run_;
   const RunPlan& plan_;
   const ResultSettings& settings_;
-  std::string state_;  // hash of what the stores hold; empty: not read yet
+  // Hashes of what the stores hold; empty: not read yet.
+  std::string answers_, scores_;
   RunFindings findings_;
+  bool analyzed_ = false;
 };
 
 }  // namespace promptsweep

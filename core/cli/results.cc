@@ -1,68 +1,112 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/results.h"
 
+#include <utility>
+
 #include "cli/result_files.h"
-#include "run/manifest.h"
-#include "run/phase.h"
+#include "cli/result_settings.h"
 #include "run/score_pass.h"
+#include "store/arm_store.h"
 
 namespace promptsweep {
 namespace {
 
-// Durable before any file is made with them: what a file says can always be made again.
-Result<ResultSettings> record_settings(RunStore& run, const RunPlan& plan,
-                                       const SweepConfig& config,
-                                       const std::map<std::string, PluginInfo>& plugins,
-                                       const std::vector<EngineSummary>& engines) {
-  ResultSettings settings = result_settings(config, plan, plugins);
-  const Result<std::string> recorded = run.result_settings();
-  if (!recorded) return recorded.error();
-  if (const auto before = result_settings_from_json(*recorded)) settings.speeds = before->speeds;
-  add_speeds(settings, engines);
-  const std::string text = to_json(settings);
-  if (text == *recorded) return settings;
-  if (Status kept = run.record_result_settings(text); !kept) return std::move(kept).error();
-  return settings;
-}
+class RecordedResults final : public ResultStages {
+ public:
+  explicit RecordedResults(const ResultInputs& inputs)
+      : in_(inputs),
+        settings_(result_settings(inputs.config, inputs.plan, inputs.plugins)),
+        files_(in_.run, in_.plan, settings_) {}
 
-std::vector<Phase> phases_of(const RunStore& run, const std::vector<ResultFile>& files) {
-  std::vector<Phase> phases;
-  for (const ResultFile& file : files) {
-    const std::filesystem::path path = run.folder() / file.path;
-    phases.push_back({file.phase, file.subject, file.input_hash,
-                      [&file, path]() -> Result<std::vector<PhaseOutput>> {
-                        Result<std::string> sha256 = file.make(path);
-                        if (!sha256) return std::move(sha256).error();
-                        return std::vector<PhaseOutput>{{path, *sha256}};
-                      }});
+  Status ready(const std::string& stage) override {
+    if (stage == "parse" || stage == "score") {
+      Result<bool> answered = anything_answered();
+      if (!answered) return std::move(answered).error();
+      if (*answered) return ok;
+      return Error{Code::state, "the phase " + stage +
+                                    " has nothing to work on: no request of this run has been "
+                                    "answered yet (the phases submit and poll do that)"};
+    }
+    Result<bool> scored = arms_are_scored(in_.run, in_.plan, settings_.rules);
+    if (!scored) return std::move(scored).error();
+    if (*scored) return ok;
+    return Error{Code::state, "the phase " + stage +
+                                  " needs scores of today's answers by today's rules (the phase "
+                                  "score makes them)"};
   }
-  return phases;
-}
+
+  Result<std::vector<Phase>> phases(const std::string& stage, bool again) override {
+    if (Status recorded = record_settings(); !recorded) return std::move(recorded).error();
+    std::vector<Phase> out;
+    const bool rows = stage == "parse" || stage == "score";
+    Result<std::vector<ResultFile>> files = rows ? files_.row_exports() : files_.reports();
+    if (!files) return std::move(files).error();
+    if (stage == "score") out.push_back(scoring(again));
+    for (ResultFile& file : *files) {
+      if (file.phase == stage) out.push_back(making(std::move(file)));
+    }
+    return out;
+  }
+
+  Result<const RunFindings*> findings() override {
+    if (Status recorded = record_settings(); !recorded) return std::move(recorded).error();
+    if (Status made = files_.analyze(); !made) return std::move(made).error();
+    return &files_.findings();
+  }
+
+ private:
+  // Durable before any file is made with them.
+  Status record_settings() {
+    if (std::exchange(recorded_, true)) return ok;
+    const Result<std::string> before = in_.run.result_settings();
+    if (!before) return before.error();
+    if (const auto known = result_settings_from_json(*before)) settings_.speeds = known->speeds;
+    add_speeds(settings_, in_.engines);
+    const std::string text = to_json(settings_);
+    return text == *before ? Status(ok) : in_.run.record_result_settings(text);
+  }
+
+  Result<bool> anything_answered() {
+    for (const ArmSpec& arm : in_.plan.arms) {
+      Result<std::unique_ptr<ArmStore>> store = in_.run.open_arm_read_only(arm);
+      if (!store) return std::move(store).error();
+      Result<ArmProgress> progress = (*store)->progress();
+      if (!progress) return std::move(progress).error();
+      if (progress->accepted > 0) return true;
+    }
+    return false;
+  }
+
+  Phase scoring(bool again) {
+    return {"score", "run", files_.input_hash("score", "run"),
+            [this, again]() -> Result<std::vector<PhaseOutput>> {
+              Status scored = score_arms(in_.run, in_.plan, settings_.rules, in_.observer, again);
+              if (!scored) return std::move(scored).error();
+              return std::vector<PhaseOutput>();
+            },
+            [this] { return arms_are_scored(in_.run, in_.plan, settings_.rules); }};
+  }
+
+  Phase making(ResultFile file) {
+    const std::filesystem::path path = in_.run.folder() / file.path;
+    return {file.phase, file.subject, file.input_hash,
+            [make = std::move(file.make), path]() -> Result<std::vector<PhaseOutput>> {
+              Result<std::string> sha256 = make(path);
+              if (!sha256) return std::move(sha256).error();
+              return std::vector<PhaseOutput>{{path, *sha256}};
+            }};
+  }
+
+  const ResultInputs in_;
+  ResultSettings settings_;
+  ResultFiles files_;
+  bool recorded_ = false;
+};
 
 }  // namespace
 
-Result<RunFindings> make_results(RunStore& run, const RunPlan& plan, const SweepConfig& config,
-                                 const std::map<std::string, PluginInfo>& plugins,
-                                 const std::vector<EngineSummary>& engines, Observer& observer) {
-  const Result<ResultSettings> settings = record_settings(run, plan, config, plugins, engines);
-  if (!settings) return settings.error();
-  if (Status scored = score_arms(run, plan, settings->rules, observer); !scored)
-    return std::move(scored).error();
-  ResultFiles files(run, plan, *settings);
-  const Result<std::vector<ResultFile>> rows = files.row_exports();
-  if (!rows) return rows.error();
-  if (Status exported = run_phases(run, phases_of(run, *rows), observer); !exported)
-    return std::move(exported).error();
-  if (Status found = files.analyze(); !found) return std::move(found).error();
-  const Result<std::vector<ResultFile>> reports = files.reports();
-  if (!reports) return reports.error();
-  if (Status reported = run_phases(run, phases_of(run, *reports), observer); !reported)
-    return std::move(reported).error();
-  const Result<std::vector<ArmState>> states = arm_states(run, plan);
-  if (!states) return states.error();
-  if (Status written = write_manifests(run, plan, *states); !written)
-    return std::move(written).error();
-  return files.findings();
+std::unique_ptr<ResultStages> make_result_stages(const ResultInputs& inputs) {
+  return std::make_unique<RecordedResults>(inputs);
 }
 
 }  // namespace promptsweep

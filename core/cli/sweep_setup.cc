@@ -113,16 +113,17 @@ bool all_there(SweepSetup& setup, const std::vector<DatasetSource>& sources) {
 }
 
 // Of the run that is named or that this command would continue; nullopt: there is none.
-std::optional<SelectionRecord> recorded_selection(const SweepConfig& config,
-                                                  const ParsedArguments& arguments,
-                                                  const std::string& run_id,
-                                                  const std::string& command_line_json) {
+std::optional<SelectionRecord> recorded_selection(const SweepConfig& config, bool always_new,
+                                                  const SetUpWish& known) {
+  if (known.run_id.empty() && !known.place && known.command_line_json.empty()) return std::nullopt;
   RunWish wish;
   wish.experiments_folder = config.paths.experiments_dir;
-  if (!run_id.empty()) wish.run_id = run_id;
-  wish.always_new = arguments.has("new");
+  if (!known.run_id.empty()) wish.run_id = known.run_id;
+  wish.place = known.place;
+  wish.always_new = always_new;
+  wish.dry_run = known.dry_run;
   wish.config_sha256 = sha256_hex(config.effective_yaml);
-  wish.command_line_json = command_line_json;
+  wish.command_line_json = known.command_line_json;
   const Result<RunChoice> choice = choose_run(wish);
   if (!choice || !choice->exists) return std::nullopt;
   // A run that cannot be read is told when it is opened for the work.
@@ -182,7 +183,8 @@ Status select_data(SweepSetup& setup, const std::optional<SelectionRecord>& reco
   return read_data(setup, *sources);
 }
 
-Status find_plugins(SweepSetup& setup, const std::vector<std::filesystem::path>& search_path) {
+Status find_plugins(SweepSetup& setup, const std::vector<std::filesystem::path>& search_path,
+                    bool dry_run) {
   std::set<std::string> not_found;
   for (const ModelEntry& model : setup.config.models) {
     if (!setup.plugins.contains(model.backend) && !not_found.contains(model.backend)) {
@@ -190,7 +192,7 @@ Status find_plugins(SweepSetup& setup, const std::vector<std::filesystem::path>&
       if (!plugin && plugin.error().code != Code::not_found) return std::move(plugin).error();
       if (!plugin) {
         not_found.insert(model.backend);
-        setup.missing.push_back(plugin.error().text);
+        if (!dry_run) setup.missing.push_back(plugin.error().text);
         continue;
       }
       setup.plugins.emplace(model.backend, std::move(plugin).value());
@@ -228,8 +230,7 @@ po::options_description sweep_options() {
   return options;
 }
 
-Result<SweepSetup> set_up_sweep(const ParsedArguments& arguments, const std::string& run_id,
-                                const std::string& command_line_json) {
+Result<SweepSetup> set_up_sweep(const ParsedArguments& arguments, const SetUpWish& wish) {
   SweepSetup setup;
   Result<SweepConfig> config =
       load_config(arguments.get<std::string>("config"), overrides_from(arguments));
@@ -238,9 +239,9 @@ Result<SweepSetup> set_up_sweep(const ParsedArguments& arguments, const std::str
 
   std::vector<std::filesystem::path> folders;
   for (const std::string& folder : arguments.list("backend_path")) folders.emplace_back(folder);
-  if (Status found = find_plugins(setup, backend_search_path(folders)); !found)
+  if (Status found = find_plugins(setup, backend_search_path(folders), wish.dry_run); !found)
     return std::move(found).error();
-  const auto record = recorded_selection(setup.config, arguments, run_id, command_line_json);
+  const auto record = recorded_selection(setup.config, arguments.has("new"), wish);
   if (Status selected = select_data(setup, record); !selected) return std::move(selected).error();
 
   PlanInputs inputs;
@@ -248,11 +249,13 @@ Result<SweepSetup> set_up_sweep(const ParsedArguments& arguments, const std::str
   inputs.selection = setup.selection ? &*setup.selection : nullptr;
   inputs.answer_changing_options = [&](const ModelEntry& model) -> std::optional<std::string> {
     const auto plugin = setup.plugins.find(model.backend);
-    if (plugin == setup.plugins.end()) return std::nullopt;
+    if (plugin == setup.plugins.end()) {
+      return wish.dry_run ? std::optional(model.backend_options_json) : std::nullopt;
+    }
     return answer_changing_options(plugin->second, model.backend_options_json);
   };
-  inputs.run_id = run_id;
-  inputs.command_line_json = command_line_json;
+  inputs.run_id = wish.run_id;
+  inputs.dry_run = wish.dry_run;
   Result<PlannedRun> planned = make_plan(inputs);
   if (!planned) return std::move(planned).error();
   setup.planned = std::move(planned).value();

@@ -197,7 +197,10 @@ class RunCheck {
       compare(folder_ / trial.slug / "trial_manifest.json",
               trial_manifest_json(plan_, trial, *states));
     }
-    compare(folder_ / "multi_trial_manifest.json", multi_trial_manifest_json(plan_, *states));
+    const Result<RunRecord> record = run_record(run_);
+    if (!record) return cannot_make("manifests", record.error());
+    compare(folder_ / "multi_trial_manifest.json",
+            multi_trial_manifest_json(plan_, *states, *record));
   }
 
   RunStore& run_;

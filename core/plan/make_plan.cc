@@ -126,7 +126,7 @@ class Planner {
     from.samples_per_item = samples_at(temperature);
     from.stop = config_.stop;
     from.seed = config_.seed;
-    from.salt = salt;
+    from.salt = inputs_.dry_run ? "dry run " + salt : salt;
     return make_arm(from);
   }
 

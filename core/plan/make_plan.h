@@ -24,6 +24,8 @@ struct PlanInputs {
   std::function<std::optional<std::string>(const ModelEntry&)> answer_changing_options;
   std::string run_id;
   std::string command_line_json = "[]";
+  // The arms get ids that no real run has.
+  bool dry_run = false;
 };
 
 // What the plan will cost, as far as it can be known before anything is sent.

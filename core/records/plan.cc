@@ -160,6 +160,12 @@ std::optional<Spec> parsed(const std::string& text, Spec (*from)(const json&)) {
 
 }  // namespace
 
+bool is_dry_run(std::string_view run_id) { return run_id.starts_with(dry_run_prefix); }
+
+std::string run_folder_name(std::string_view run_id) {
+  return (is_dry_run(run_id) ? "" : "run_") + std::string(run_id);
+}
+
 const EngineSpec* find_engine(const RunPlan& plan, const std::string& engine_id) {
   for (const EngineSpec& engine : plan.engines) {
     if (engine.engine_id == engine_id) return &engine;
@@ -179,6 +185,7 @@ std::string to_json(const RunPlan& plan) {
            {"config_sha256", plan.config_sha256},
            {"effective_config", plan.effective_config},
            {"command_line_json", plan.command_line_json},
+           {"invocation_json", plan.invocation_json},
            {"items_sha256", plan.items_sha256},
            {"order", plan.order},
            {"engines", json::array()},
@@ -202,6 +209,7 @@ std::optional<RunPlan> run_plan_from_json(const std::string& text) {
     plan.config_sha256 = v.at("config_sha256");
     plan.effective_config = v.at("effective_config");
     plan.command_line_json = v.at("command_line_json");
+    plan.invocation_json = v.at("invocation_json");
     plan.items_sha256 = v.at("items_sha256");
     plan.order = v.at("order");
     for (const json& e : v.at("engines")) plan.engines.push_back(engine_from(e));

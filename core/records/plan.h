@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "records/decoding.h"
@@ -85,6 +86,7 @@ struct RunPlan {
   std::string config_sha256;      // of the effective configuration
   std::string effective_config;   // YAML text with command-line overrides merged in
   std::string command_line_json;  // JSON array of the arguments
+  std::string invocation_json;    // what `resume` needs (cli/invocation.h); empty: not recorded
   std::vector<EngineSpec> engines;
   std::vector<ArmSpec> arms;
   std::vector<TrialSpec> trials;
@@ -92,6 +94,13 @@ struct RunPlan {
   std::string items_sha256;   // of the pinned items, in order
   std::string order;          // interleaved or blocked
 };
+
+// A dry run pretends: no engine is asked. Its id and its folder begin with this, which neither the
+// id nor the folder of a real run may, so that neither is ever taken for the other.
+inline constexpr std::string_view dry_run_prefix = "dryrun_";
+bool is_dry_run(std::string_view run_id);
+// "run_<id>", and of a dry run its id.
+std::string run_folder_name(std::string_view run_id);
 
 const EngineSpec* find_engine(const RunPlan& plan, const std::string& engine_id);
 const ArmSpec* find_arm(const RunPlan& plan, const std::string& arm_id);

@@ -101,9 +101,9 @@ void append_metric(std::vector<std::string>& row, const MetricFinding* metric) {
 }  // namespace
 
 std::string aggregate_markdown(const RunFindings& run) {
-  std::string out = "# Run " + run.run_id + "\n\n" + std::to_string(run.trials.size()) +
-                    " trials, " + std::to_string(run.incomplete_trials) +
-                    " of them incomplete.\n\n";
+  std::string out = dry_run_line(run.run_id) + "# Run " + run.run_id + "\n\n" +
+                    std::to_string(run.trials.size()) + " trials, " +
+                    std::to_string(run.incomplete_trials) + " of them incomplete.\n\n";
   out += trials_section(run);
   out += "## Effects\n\n\u0394 is treatment minus control in percentage points over paired items. ";
   out += run.options.enable_fdr

@@ -7,6 +7,8 @@
 #include <cstdio>
 #include <utility>
 
+#include "records/plan.h"
+
 namespace promptsweep {
 namespace {
 
@@ -145,6 +147,11 @@ std::string text_table(const std::vector<std::vector<std::string>>& rows, std::s
     out += line + "\n";
   }
   return out;
+}
+
+std::string dry_run_line(std::string_view run_id) {
+  if (!is_dry_run(run_id)) return "";
+  return "**DRY RUN: nothing was measured. No engine was asked; every answer is made up.**\n\n";
 }
 
 }  // namespace promptsweep

@@ -49,5 +49,7 @@ class MarkdownTable {
 // Rows as aligned columns for a terminal, the first row being their titles; the first `left`
 // columns are left-aligned. REQUIRES: at least one row, all of one length.
 std::string text_table(const std::vector<std::vector<std::string>>& rows, std::size_t left);
+// The first line of everything that a dry run reports; empty for a real run.
+std::string dry_run_line(std::string_view run_id);
 
 }  // namespace promptsweep

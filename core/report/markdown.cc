@@ -283,7 +283,7 @@ std::string speed_section(const TrialFindings& trial) {
 }  // namespace
 
 std::string trial_markdown(const TrialFindings& trial) {
-  std::string title = "# Trial " + trial.slug;
+  std::string title = dry_run_line(trial.run_id) + "# Trial " + trial.slug;
   if (!trial.user_id.empty()) title += " (" + trial.user_id + ")";
   if (trial.superseded) title += " (superseded)";
   if (!trial.complete) title += " (incomplete)";

@@ -9,6 +9,9 @@ Result<std::unique_ptr<ArmRun>> ArmRun::load(RunStore& run, const ArmSpec& spec)
   if (!store) return std::move(store).error();
   Result<ArmProgress> progress = (*store)->progress();
   if (!progress) return std::move(progress).error();
+  const Result<std::vector<JobRow>> left = (*store)->open_jobs();
+  if (!left) return left.error();
+  arm->has_left_jobs_ = !left->empty();
   arm->expected_ = progress->expected;
   arm->accepted_ = progress->accepted;
   return arm;

@@ -29,6 +29,8 @@ class ArmRun {
   std::int64_t expected() const { return expected_; }
   std::int64_t accepted() const { return accepted_; }
   bool complete() const { return accepted_ == expected_; }
+  // An earlier process left jobs that nobody has settled yet.
+  bool has_left_jobs() const { return has_left_jobs_; }
   bool is_open() const { return store_ != nullptr; }
 
   // The store, opened for writing on first use. The arm is leased to this process until close();
@@ -55,6 +57,7 @@ class ArmRun {
   RunStore& run_;
   const ArmSpec& spec_;
   std::int64_t expected_ = 0, accepted_ = 0;
+  bool has_left_jobs_ = false;
   std::vector<ArmStore::RequestState> states_;
   std::unordered_map<std::int64_t, int> failed_offers_;  // by position
   std::optional<FileLock> lease_;

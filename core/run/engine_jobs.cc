@@ -273,6 +273,7 @@ bool EngineRun::may_offer_again(ArmRun& arm, std::int64_t position) {
 }
 
 void EngineRun::offer_again(ActiveJob& job, const std::vector<std::size_t>& indices) {
+  if (!makes_jobs()) return;
   PlannedJob again{job.arm->spec().arm_id, job.rows.front().type, {}};
   for (const std::size_t index : indices) {
     const std::int64_t position = job.rows[index].position;

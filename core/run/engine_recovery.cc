@@ -172,7 +172,7 @@ Status EngineRun::requeue_lost(const ActiveJob& job, const std::vector<bool>& be
       attempt.finished_unix_us = unix_us_now();
       if (Status put = (*store)->put_result(attempt); !put) return put;
     }
-    if (may_offer_again(*job.arm, row.position))
+    if (makes_jobs() && may_offer_again(*job.arm, row.position))
       suspects_.push_back({arm_id, row.type, {row.position}});
   }
   if (Status flushed = (*store)->flush(); !flushed) return flushed;
@@ -180,7 +180,7 @@ Status EngineRun::requeue_lost(const ActiveJob& job, const std::vector<bool>& be
     return ended;
   std::error_code ignored;
   std::filesystem::remove(job.requests_path, ignored);
-  if (!waiting.positions.empty()) queue_.push_front(std::move(waiting));
+  if (makes_jobs() && !waiting.positions.empty()) queue_.push_front(std::move(waiting));
   return ok;
 }
 

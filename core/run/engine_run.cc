@@ -42,6 +42,9 @@ Result<bool> EngineRun::load() {
     arms_.emplace(spec.arm_id, std::move(arm).value());
   }
   if (complete()) return false;
+  const bool left_jobs = std::any_of(arms_.begin(), arms_.end(),
+                                     [](const auto& arm) { return arm.second->has_left_jobs(); });
+  if (!makes_jobs() && !left_jobs) return false;
   // What an earlier invocation found this machine to hold, it holds no more of now.
   const Result<std::optional<PhaseRecord>> lowered = run_.phase(memory_record, engine_.engine_id);
   if (!lowered) return lowered.error();

@@ -34,7 +34,7 @@ class EngineRun {
             const ExecuteOptions& options, RetryBudget& retries, Observer& observer,
             const StopFlag& stop);
 
-  // False: nothing is pending, the engine need not be opened. Counts, and reads no request.
+  // False: there is nothing to do, the engine need not be opened. Counts, and reads no request.
   Result<bool> load();
   // What it would take from the machine; nullopt: unknown.
   std::optional<EngineNeed> need() const;

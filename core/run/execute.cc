@@ -172,13 +172,17 @@ Result<ExecuteSummary> execute(RunStore& run, const RunPlan& plan, const ItemSou
   Schedule schedule(options.budget, stop);
   ExecuteSummary summary;
   summary.complete = true;
+  int idle_incomplete = 0;  // there is nothing to do for them in this invocation
   for (const EngineSpec& spec : plan.engines) {
     auto engine =
         std::make_unique<EngineRun>(run, plan, spec, items, options, retries, serial, stop);
     Result<bool> pending = engine->load();
     if (!pending) return std::move(pending).error();
-    if (!*pending) continue;
-    summary.complete = false;  // until its engine has run
+    if (!engine->complete()) summary.complete = false;  // until its engine has run
+    if (!*pending) {
+      idle_incomplete += engine->complete() ? 0 : 1;
+      continue;
+    }
     schedule.add(std::move(engine));
   }
   if (summary.complete) return summary;
@@ -200,7 +204,7 @@ Result<ExecuteSummary> execute(RunStore& run, const RunPlan& plan, const ItemSou
     }
     if (engine.complete()) ++complete;
   });
-  summary.complete = complete == schedule.size();
+  summary.complete = complete == schedule.size() && idle_incomplete == 0;
   summary.stopped = stop.requested();
   return summary;
 }

@@ -85,6 +85,11 @@ bool trial_complete(const TrialSpec& trial, const std::vector<ArmState>& states)
 Result<std::vector<ArmState>> arm_states(RunStore& run, const RunPlan& plan) {
   std::vector<ArmState> out;
   for (const ArmSpec& arm : plan.arms) {
+    std::error_code ignored;
+    if (!std::filesystem::exists(run.folder() / arm.store_path, ignored)) {
+      out.push_back({arm.arm_id, arm.request_count, 0, {}, ""});
+      continue;
+    }
     Result<std::unique_ptr<ArmStore>> store = run.open_arm_read_only(arm);
     if (!store) return std::move(store).error();
     Result<ArmProgress> progress = (*store)->progress();
@@ -117,7 +122,8 @@ std::string trial_manifest_json(const RunPlan& plan, const TrialSpec& trial,
   return out.dump(2) + "\n";
 }
 
-std::string multi_trial_manifest_json(const RunPlan& plan, const std::vector<ArmState>& states) {
+std::string multi_trial_manifest_json(const RunPlan& plan, const std::vector<ArmState>& states,
+                                      const RunRecord& record) {
   json trials = json::array();
   for (const TrialSpec& trial : plan.trials) {
     trials.push_back({{"slug", trial.slug},
@@ -129,12 +135,32 @@ std::string multi_trial_manifest_json(const RunPlan& plan, const std::vector<Arm
                       {"superseded", trial.superseded},
                       {"status", trial_complete(trial, states) ? "complete" : "incomplete"}});
   }
-  return json{{"schema_version", 3},
-              {"run_id", plan.run_id},
-              {"num_trials", plan.trials.size()},
+  json phases = json::array();
+  for (const PhaseRecord& phase : record.phases) {
+    phases.push_back({{"phase", phase.phase},
+                      {"subject", phase.subject},
+                      {"done", !phase.input_hash.empty()},
+                      {"at", phase.finished_at}});
+  }
+  json last_error = json::parse(record.last_error_json, nullptr, false);
+  if (last_error.is_discarded()) last_error = nullptr;
+  return json{{"schema_version", 3},   {"dry_run", is_dry_run(plan.run_id)},
+              {"phases", phases},      {"last_error", last_error},
+              {"run_id", plan.run_id}, {"num_trials", plan.trials.size()},
               {"trials", trials}}
              .dump(2) +
          "\n";
+}
+
+Result<RunRecord> run_record(RunStore& run) {
+  RunRecord record;
+  Result<std::vector<PhaseRecord>> phases = run.phases();
+  if (!phases) return std::move(phases).error();
+  record.phases = *std::move(phases);
+  Result<std::string> last_error = run.last_error();
+  if (!last_error) return std::move(last_error).error();
+  record.last_error_json = *std::move(last_error);
+  return record;
 }
 
 Status write_manifests(RunStore& run, const RunPlan& plan, const std::vector<ArmState>& states) {
@@ -144,8 +170,10 @@ Status write_manifests(RunStore& run, const RunPlan& plan, const std::vector<Arm
                                            trial_manifest_json(plan, trial, states));
     if (!put) return std::move(put).error();
   }
+  const Result<RunRecord> record = run_record(run);
+  if (!record) return record.error();
   Result<std::string> put = put_artifact(run.folder() / "multi_trial_manifest.json",
-                                         multi_trial_manifest_json(plan, states));
+                                         multi_trial_manifest_json(plan, states, *record));
   if (!put) return std::move(put).error();
   return ok;
 }

@@ -20,13 +20,21 @@ struct ArmState {
   bool complete() const { return expected == accepted; }
 };
 
+// An arm that is planned and not built yet has no answers.
 Result<std::vector<ArmState>> arm_states(RunStore& run, const RunPlan& plan);
 const ArmState* find_arm_state(const std::vector<ArmState>& states, const std::string& arm_id);
 bool trial_complete(const TrialSpec& trial, const std::vector<ArmState>& states);
 
 std::string trial_manifest_json(const RunPlan& plan, const TrialSpec& trial,
                                 const std::vector<ArmState>& states);
-std::string multi_trial_manifest_json(const RunPlan& plan, const std::vector<ArmState>& states);
+// What the run's record says of its phases; `last_error_json` empty: nothing went wrong.
+struct RunRecord {
+  std::vector<PhaseRecord> phases;
+  std::string last_error_json;
+};
+Result<RunRecord> run_record(RunStore& run);
+std::string multi_trial_manifest_json(const RunPlan& plan, const std::vector<ArmState>& states,
+                                      const RunRecord& record);
 
 // Writes the manifests of every trial and of the run.
 Status write_manifests(RunStore& run, const RunPlan& plan, const std::vector<ArmState>& states);

@@ -36,8 +36,21 @@ std::string scores_hash(const ArmSpec& arm, const ArmProgress& progress,
   return sha256_hex(hash.bytes());
 }
 
-Status score_arms(RunStore& run, const RunPlan& plan, const ScoringRules& rules,
-                  Observer& observer) {
+Result<bool> arms_are_scored(RunStore& run, const RunPlan& plan, const ScoringRules& rules) {
+  for (const ArmSpec& arm : plan.arms) {
+    Result<std::unique_ptr<ArmStore>> store = run.open_arm_read_only(arm);
+    if (!store) return std::move(store).error();
+    Result<ArmProgress> progress = (*store)->progress();
+    if (!progress) return std::move(progress).error();
+    Result<std::string> known = (*store)->scores_input_hash();
+    if (!known) return std::move(known).error();
+    if (*known != scores_hash(arm, *progress, rules)) return false;
+  }
+  return true;
+}
+
+Status score_arms(RunStore& run, const RunPlan& plan, const ScoringRules& rules, Observer& observer,
+                  bool again) {
   for (const ArmSpec& arm : plan.arms) {
     std::string hash;
     {
@@ -48,7 +61,7 @@ Status score_arms(RunStore& run, const RunPlan& plan, const ScoringRules& rules,
       Result<std::string> known = (*store)->scores_input_hash();
       if (!known) return std::move(known).error();
       hash = scores_hash(arm, *progress, rules);
-      if (*known == hash) {
+      if (*known == hash && !again) {
         observer.phase_skipped("score", arm.arm_id);
         continue;
       }

@@ -18,7 +18,14 @@ std::string scores_hash(const ArmSpec& arm, const ArmProgress& progress, const S
 
 // Scores every `ok` result of every arm in the plan. An arm whose scores were made from the same
 // answers, items and rules is left alone.
-Status score_arms(RunStore& run, const RunPlan& plan, const ScoringRules& rules,
-                  Observer& observer);
+// `again`: it is scored all the same.
+Status score_arms(RunStore& run, const RunPlan& plan, const ScoringRules& rules, Observer& observer,
+                  bool again = false);
+
+// What the scores of an arm with this progress are made from.
+std::string scores_hash(const ArmSpec& arm, const struct ArmProgress& progress,
+                        const ScoringRules& rules);
+// Has every arm the scores that score_arms would make?
+Result<bool> arms_are_scored(RunStore& run, const RunPlan& plan, const ScoringRules& rules);
 
 }  // namespace promptsweep

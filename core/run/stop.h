@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A wish to stop, set from a signal handler.
+// A wish to stop, set from a signal handler or from another thread.
 #pragma once
 
 #include <atomic>

@@ -43,6 +43,7 @@ Status read_rows(RunSummary& out) {
 
 // The id of the run whose folder has this name in an experiments folder; nullopt: no such name.
 std::optional<std::string> id_in(const std::string& folder_name) {
+  if (is_dry_run(folder_name)) return folder_name;  // its id is its folder's name
   if (!folder_name.starts_with(folder_prefix)) return std::nullopt;
   return folder_name.substr(folder_prefix.size());
 }

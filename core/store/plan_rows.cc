@@ -23,6 +23,7 @@ constexpr PlanField plan_fields[] = {
     {"config_sha256", &RunPlan::config_sha256},
     {"effective_config", &RunPlan::effective_config},
     {"command_line", &RunPlan::command_line_json},
+    {"invocation", &RunPlan::invocation_json},
     {"items_sha256", &RunPlan::items_sha256},
     {"order", &RunPlan::order},
 };

@@ -139,6 +139,8 @@ class SqliteRunStore final : public RunStore {
                                            const std::string& subject) override;
   Status record_phase(const PhaseRecord& record) override;
   Result<std::vector<PhaseRecord>> phases() override;
+  Result<std::string> last_error() override;
+  Status set_last_error(const std::string& json) override;
   Result<std::string> state() override;
   Status set_state(const std::string& state) override;
   Result<std::unique_ptr<ArmStore>> open_arm(const ArmSpec& arm) override;
@@ -334,6 +336,17 @@ Result<std::vector<PhaseRecord>> SqliteRunStore::phases() {
   return out;
 }
 
+Result<std::string> SqliteRunStore::last_error() {
+  const std::lock_guard lock(mutex_);
+  return read_meta(database_, "last_error");
+}
+
+Status SqliteRunStore::set_last_error(const std::string& json) {
+  const std::lock_guard lock(mutex_);
+  if (Status writable = check_writable(); !writable) return writable;
+  return write_meta(database_, "last_error", json);
+}
+
 Result<std::string> SqliteRunStore::state() {
   const std::lock_guard lock(mutex_);
   return read_meta(database_, "state");
@@ -403,8 +416,9 @@ Status SqliteRunStore::find_damaged_items(const DifferenceSink& found) {
 Result<std::unique_ptr<RunStore>> RunStore::open_for_writing(
     const std::filesystem::path& run_folder) {
   std::string holder;
-  Result<std::optional<FileLock>> lock =
-      FileLock::try_take(run_folder / writer_lock_name, process_note(), &holder);
+  // The time tells this holder from an earlier one with the same process id.
+  Result<std::optional<FileLock>> lock = FileLock::try_take(
+      run_folder / writer_lock_name, process_note() + " since " + utc_now(), &holder);
   if (!lock) return std::move(lock).error();
   if (!*lock) {
     return Error{Code::state, run_folder.string() + ": another process writes this run (" +

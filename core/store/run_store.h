@@ -27,7 +27,7 @@ namespace promptsweep {
 struct PhaseRecord {
   std::string phase;         // prepare, build, submit, poll, parse, score, stats, costs, report
   std::string subject;       // arm id, trial slug, or "run"
-  std::string input_hash;    // what its output was made from
+  std::string input_hash;    // what its output was made from; empty: left out or failed
   std::string outputs_json;  // {"path": "sha256", ...} relative to the run folder
   std::string finished_at;   // RFC 3339
 };
@@ -89,6 +89,10 @@ class RunStore {
   // What the results were made with, a JSON document of the program's; empty: none were made yet.
   virtual Result<std::string> result_settings() = 0;
   virtual Status record_result_settings(const std::string& json) = 0;
+
+  // What last went wrong, JSON {"phase", "subject", "text", "at"}; empty: nothing.
+  virtual Result<std::string> last_error() = 0;
+  virtual Status set_last_error(const std::string& json) = 0;
 
   // complete, incomplete; and sealed (archived) runs refuse every write. Sealing is for good.
   virtual Result<std::string> state() = 0;

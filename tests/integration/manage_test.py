@@ -325,4 +325,5 @@ for run_id in ("whole", "gappy", "other", "frozen", "broken"):
     gone = as_json("clean", run_id, "--yes")
     assert [g["removed"] for g in gone] == [True] and not folder(run_id).exists()
 assert tar.exists(), "the archive stays"
-assert sorted(p.name for p in RUNS.iterdir()) == ["run_edited", "run_whole.tar.zst", "throughput.json"]
+assert sorted(p.name for p in RUNS.iterdir()) == ["response_cache.sqlite", "run_edited", "run_whole.tar.zst",
+                                                       "throughput.json"]

@@ -69,6 +69,7 @@ const std::vector<std::pair<const char*, Edit>> edits{
     {"config_sha256", [](RunPlan& p) { p.config_sha256 += "x"; }},
     {"effective_config", [](RunPlan& p) { p.effective_config += "x"; }},
     {"command_line_json", [](RunPlan& p) { p.command_line_json += "x"; }},
+    {"invocation_json", [](RunPlan& p) { p.invocation_json += "x"; }},
     {"items_sha256", [](RunPlan& p) { p.items_sha256 += "x"; }},
     {"order", [](RunPlan& p) { p.order = "blocked"; }},
     {"engines", [](RunPlan& p) { p.engines.clear(); }},

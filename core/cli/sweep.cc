@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/sweep.h"
+
+#include <iostream>
+
+#include "base/digest.h"
+#include "base/env.h"
+#include "cli/command.h"
+#include "cli/stop_watch.h"
+#include "cli/throughput.h"
+#include "cli/trial_states.h"
+#include "report/format.h"
+#include "report/json.h"
+#include "report/markdown.h"
+#include "run/manifest.h"
+#include "store/arm_store.h"
+
+namespace promptsweep {
+
+Sweep::Sweep(SweepSetup setup, SweepWish wish, StopFlag& stop)
+    : setup_(std::move(setup)), wish_(std::move(wish)), stop_(stop), observer_(wish_.quiet) {}
+
+int Sweep::run() {
+  if (Status chosen = choose(); !chosen) return fail(chosen.error());
+  if (choice_.exists) {
+    Result<bool> idle = has_nothing_to_do();
+    if (!idle) return fail(idle.error());
+    if (*idle) return nothing_to_do();
+  }
+  if (Status startable = check_startable(); !startable) return fail(startable.error());
+  Result<std::unique_ptr<RunStore>> opened = RunStore::open_for_writing(choice_.folder);
+  if (!opened) return fail(opened.error());
+  run_ = std::move(opened).value();
+  const StopWatch watch(stop_, choice_.folder, how_to_go_on());
+  return conclude(run_stages(*run_, stages(), wish_.stages, observer_, stop_));
+}
+
+Status Sweep::choose() {
+  Result<RunChoice> choice = choose_run(wish_.run);
+  if (!choice) return std::move(choice).error();
+  choice_ = *std::move(choice);
+  if (wish_.must_exist && !choice_.exists) {
+    return Error{Code::invalid_input,
+                 wish_.run.run_id
+                     ? "nothing to resume: there is no run " + choice_.run_id
+                     : std::string("nothing to resume: no incomplete run of this command and "
+                                   "configuration is in ") +
+                           wish_.run.experiments_folder.string()};
+  }
+  RunPlan& plan = setup_.planned.plan;
+  plan.run_id = choice_.run_id;
+  plan.command_line_json = wish_.run.command_line_json;
+  plan.invocation_json = to_json(wish_.invocation);
+  if (choice_.exists && !wish_.quiet) {
+    std::cerr << (choice_.state == "incomplete" ? "continuing run " : "run ") << choice_.run_id
+              << " in " << choice_.folder.string() << '\n';
+  }
+  return ok;
+}
+
+// Decides from the run's record alone: a complete or sealed run that holds today's plan. Phase
+// flags ask to look at every phase, which a sealed run cannot need.
+Result<bool> Sweep::has_nothing_to_do() const {
+  const bool sealed = choice_.state == "sealed";
+  if (!sealed && (choice_.state != "complete" || !wish_.stages.is_everything())) return false;
+  Result<std::unique_ptr<RunStore>> run = RunStore::open_read_only(choice_.folder);
+  if (!run) return std::move(run).error();
+  Result<RunPlan> recorded = (*run)->plan();
+  if (!recorded) return std::move(recorded).error();
+  bool same = recorded->config_sha256 == setup_.planned.plan.config_sha256 &&
+              recorded->items_sha256 == setup_.planned.plan.items_sha256 &&
+              covers(*recorded, setup_.planned.plan);
+  if (same) {  // the state is what was once found; what is stored decides
+    Result<Tally> counts = tally();
+    if (!counts) return std::move(counts).error();
+    same = counts->accepted == counts->expected;
+  }
+  if (same || !sealed) return same;
+  return Error{
+      Code::invalid_input,
+      "run " + choice_.run_id +
+          " is sealed and takes no more work, and this command needs some: give it another "
+          "--run_id (or --new), and --reuse all so that what was answered is not asked "
+          "again"};
+}
+
+Status Sweep::check_startable() {
+  if (!choice_.exists && !wish_.stages.wants("prepare")) {
+    return Error{Code::state, "run " + choice_.run_id +
+                                  " does not exist yet: the phase prepare makes it, and the phase "
+                                  "flags leave it out"};
+  }
+  if (!is_local() || !wish_.stages.wants("submit")) return ok;
+  // A local engine's jobs end with this process: submit to parse are one step.
+  if (wish_.skipped_stages.contains("poll")) {
+    return Error{Code::invalid_input,
+                 "--skip_poll: a local engine answers while the requests are submitted, so that "
+                 "submit and poll are one step; --skip_submit leaves out both"};
+  }
+  for (const char* stage : {"poll", "parse"}) {
+    if (!wish_.skipped_stages.contains(stage)) wish_.stages.add(stage);
+  }
+  return ok;
+}
+
+int Sweep::nothing_to_do() {
+  std::cerr << "nothing to do: run " << choice_.run_id << " is " << choice_.state << '\n';
+  if (!wish_.archive || choice_.state != "complete") return exit_ok;
+  Result<std::unique_ptr<RunStore>> opened = RunStore::open_for_writing(choice_.folder);
+  if (!opened) return fail(opened.error());
+  run_ = std::move(opened).value();
+  return seal();
+}
+
+bool Sweep::is_local() const {
+  if (wish_.run.dry_run) return true;
+  for (const EngineSpec& engine : setup_.planned.plan.engines) {
+    const BackendFacts& facts = setup_.plugins.at(engine.backend).facts;
+    if (facts.remote && facts.resumes) return false;
+  }
+  return true;
+}
+
+void Sweep::remember_speed() {
+  if (wish_.run.dry_run) return;
+  std::vector<Throughput> rates;
+  for (const EngineSummary& engine : summary_.engines) {
+    const EngineSpec* spec = find_engine(setup_.planned.plan, engine.engine_id);
+    if (spec != nullptr && engine.seconds > 0 && engine.accepted_now > 0) {
+      rates.push_back(
+          {spec->backend, spec->model, static_cast<double>(engine.accepted_now) / engine.seconds});
+    }
+  }
+  if (rates.empty()) return;
+  if (Status kept = remember_rates(setup_.config.paths.experiments_dir, rates); !kept) {
+    observer_.message(Severity::warning, kept.error().text);
+  }
+}
+
+Result<Sweep::Tally> Sweep::tally() const {
+  Result<std::unique_ptr<RunStore>> reader = RunStore::open_read_only(choice_.folder);
+  if (!reader) return std::move(reader).error();
+  Tally out;
+  for (const ArmSpec& arm : setup_.planned.plan.arms) {
+    Result<std::unique_ptr<ArmStore>> store = (*reader)->open_arm_read_only(arm);
+    if (!store) return std::move(store).error();
+    Result<ArmProgress> progress = (*store)->progress();
+    if (!progress) return std::move(progress).error();
+    Result<std::vector<JobRow>> jobs = (*store)->open_jobs();
+    if (!jobs) return std::move(jobs).error();
+    out.expected += progress->expected;
+    out.accepted += progress->accepted;
+    out.in_jobs += progress->in_jobs;
+    out.jobs += static_cast<std::int64_t>(jobs->size());
+  }
+  return out;
+}
+
+Status Sweep::write_all_manifests() {
+  Result<RunPlan> plan = run_->plan();
+  if (!plan) return std::move(plan).error();
+  Result<std::vector<ArmState>> states = arm_states(*run_, *plan);
+  if (!states) return std::move(states).error();
+  return write_manifests(*run_, *plan, *states);
+}
+
+std::string Sweep::how_to_go_on() const {
+  const bool usual_place = choice_.folder.parent_path() == "experiments";
+  return "Go on with: promptsweep resume " +
+         (usual_place ? choice_.run_id : choice_.folder.string()) +
+         ", or with the same command again";
+}
+
+int Sweep::say_stopped() {
+  Result<Tally> counts = tally();
+  std::cerr << "stopped: run " << choice_.run_id;
+  if (counts) {
+    std::cerr << " has " << counts->accepted << " of " << counts->expected
+              << " requests answered; in flight: ";
+    if (counts->jobs == 0) {
+      std::cerr << "nothing";
+    } else {
+      std::cerr << counts->jobs << " jobs with " << counts->in_jobs
+                << " requests, left running at the provider (promptsweep stop --cancel_remote "
+                   "cancels them)";
+    }
+  }
+  std::cerr << ". " << how_to_go_on() << '\n';
+  return exit_interrupted;
+}
+
+void Sweep::print_findings() {
+  Result<ResultStages*> made = results();
+  if (!made) return;
+  if (Status scored = (*made)->ready("stats"); !scored) return;
+  Result<const RunFindings*> findings = (*made)->findings();
+  if (!findings) return;
+  if (wish_.json) {
+    std::cout << run_significance_json(**findings) << std::flush;
+    return;
+  }
+  std::cout << dry_run_line(choice_.run_id) << sweep_table(**findings) << "\nreport   "
+            << (choice_.folder / "aggregate_report.md").string() << '\n';
+  for (const EngineSummary& engine : summary_.engines) {
+    if (engine.seconds <= 0 || wish_.run.dry_run) continue;
+    std::cout << "speed    " << engine.model << ' '
+              << static_cast<std::int64_t>(60.0 * static_cast<double>(engine.accepted_now) /
+                                           engine.seconds)
+              << " items/min\n";
+  }
+  std::cout << std::flush;
+}
+
+int Sweep::conclude(const Result<StagesDone>& done) {
+  remember_speed();
+  std::string problems;
+  for (const std::string& problem : summary_.problems) {
+    std::cerr << "problem: " << problem << '\n';
+    problems += (problems.empty() ? "" : "; ") + problem;
+  }
+  if (!problems.empty()) keep_last_error(*run_, "submit", "run", problems);
+  // The manifests tell of a failure too; where nothing is planned yet there are none.
+  Status told = write_all_manifests();
+  if (!done) {
+    if (done.error().code == Code::cancelled || stop_.requested()) return say_stopped();
+    const int code = fail(done.error());
+    if (asked_ && !summary_.complete) std::cerr << how_to_go_on() << ".\n";
+    return code;
+  }
+  if (!told) return fail(told.error());
+  const char* state = done->everything ? "complete" : "incomplete";
+  if (Status set = run_->set_state(state); !set) return fail(set.error());
+  const bool reported = wish_.stages.wants("stats") || wish_.stages.wants("report");
+  if (reported) print_findings();
+  if (!done->wanted) {
+    std::cerr << "run " << choice_.run_id << " is incomplete: ";
+    if (Result<Tally> counts = tally()) {
+      std::cerr << counts->accepted << " of " << counts->expected << " requests are answered. ";
+    }
+    std::cerr << how_to_go_on() << ".\n";
+    return stop_.requested() ? exit_interrupted : exit_failed;
+  }
+  if (!done->everything) {
+    std::cerr << "run " << choice_.run_id << ": the wanted phases are done, others are not. "
+              << how_to_go_on() << ".\n";
+    return exit_ok;
+  }
+  return wish_.archive ? seal() : exit_ok;
+}
+
+int Sweep::seal() {
+  if (Status sealed = seal_run(*run_); !sealed) return fail(sealed.error());
+  std::cerr << "sealed " << choice_.folder.string() << "; sha256sum -c SHA256SUMS checks it\n";
+  return exit_ok;
+}
+
+}  // namespace promptsweep
