@@ -58,9 +58,14 @@ Result<std::filesystem::path> ArmRun::set_aside() {
 }
 
 Status ArmRun::refresh() {
-  Result<ArmStore*> opened = store();
-  if (!opened) return std::move(opened).error();
-  Result<std::vector<ArmStore::RequestState>> states = (*opened)->request_states();
+  std::unique_ptr<ArmStore> reader;
+  if (!store_) {
+    Result<std::unique_ptr<ArmStore>> opened = run_.open_arm_read_only(spec_);
+    if (!opened) return std::move(opened).error();
+    reader = std::move(opened).value();
+  }
+  Result<std::vector<ArmStore::RequestState>> states =
+      (store_ ? store_ : reader)->request_states();
   if (!states) return std::move(states).error();
   states_ = std::move(states).value();
   accepted_ = 0;

@@ -55,8 +55,8 @@ Status EngineRun::plan_remaining() {
 
 // What cannot be read here cannot be written to the request file either, which says why.
 std::uint64_t EngineRun::line_bytes(const std::string& arm_id, std::int64_t position) {
-  ArmRun& arm = *arms_.at(arm_id);
-  Result<ArmStore*> store = arm.store();
+  const ArmRun& arm = *arms_.at(arm_id);
+  const Result<std::unique_ptr<ArmStore>> store = run_.open_arm_read_only(arm.spec());
   if (!store) return 0;
   const Result<std::vector<RequestRow>> rows = (*store)->requests_at({position});
   if (!rows) return 0;

@@ -11,7 +11,7 @@ namespace promptsweep {
 
 Status EngineRun::settle_left_open_jobs() {
   for (auto& [id, arm] : arms_) {
-    if (arm->complete()) continue;
+    if (arm->complete() || !(arm->has_left_jobs() || arm->is_open())) continue;
     Result<ArmStore*> store = arm->store();
     if (!store) return std::move(store).error();
     Result<std::vector<JobRow>> left_open = (*store)->open_jobs();

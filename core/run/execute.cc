@@ -169,7 +169,9 @@ Result<ExecuteSummary> execute(RunStore& run, const RunPlan& plan, const ItemSou
                                const StopFlag& stop) {
   SerialObserver serial(observer);
   RetryBudget retries{options.retry_budget.value_or(std::numeric_limits<std::int64_t>::max())};
-  Schedule schedule(options.budget, stop);
+  EngineBudget budget = options.budget;
+  if (plan.order == "blocked") budget.engines = 1;  // one arm after the other, of all models
+  Schedule schedule(budget, stop);
   ExecuteSummary summary;
   summary.complete = true;
   int idle_incomplete = 0;  // there is nothing to do for them in this invocation

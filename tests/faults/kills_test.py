@@ -61,17 +61,9 @@ def chosen_instants(names, count):
     return r.sample(out, count)
 
 
-def host_processes(core):
-    try:
-        children = pathlib.Path(f"/proc/{core.pid}/task/{core.pid}/children").read_text().split()
-        return [int(c) for c in children if pathlib.Path(f"/proc/{c}/comm").read_text().startswith("promptsweep-hos")]
-    except FileNotFoundError:
-        return []
-
-
 def kill_hosts(core, until):
     while core.poll() is None:
-        hosts = host_processes(core)
+        hosts = harness.host_processes(core.pid)
         if hosts and time.monotonic() >= until:
             for host in hosts:
                 try:

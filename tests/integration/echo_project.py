@@ -136,8 +136,11 @@ def is_alive(pid):
 
 
 def children(pid):
-    try:
-        with open(f"/proc/{pid}/task/{pid}/children") as file:
-            return [int(c) for c in file.read().split()]
-    except FileNotFoundError:
-        return []
+    """Of all threads of the process."""
+    out = []
+    for path in pathlib.Path(f"/proc/{pid}/task").glob("*/children"):
+        try:
+            out += [int(c) for c in path.read_text().split()]
+        except (FileNotFoundError, ProcessLookupError):
+            pass
+    return out

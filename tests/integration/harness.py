@@ -46,6 +46,19 @@ def predictions(trial):
         return [{k: v for k, v in row.items() if k != "latency_ms"} for row in csv.DictReader(file)]
 
 
+def host_processes(pid):
+    """The running promptsweep-host children of a process, whichever of its threads started them."""
+    out = []
+    for children in pathlib.Path(f"/proc/{pid}/task").glob("*/children"):
+        try:
+            for child in children.read_text().split():
+                if pathlib.Path(f"/proc/{child}/comm").read_text().startswith("promptsweep-hos"):
+                    out.append(int(child))
+        except (FileNotFoundError, ProcessLookupError):
+            pass
+    return out
+
+
 def without_family(value):
     """significance.json without what depends on the other trials of the run."""
     if isinstance(value, dict):

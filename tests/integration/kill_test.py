@@ -25,23 +25,6 @@ def start(folder):
                             stderr=subprocess.DEVNULL, start_new_session=True)
 
 
-def hosts_of(process):
-    try:
-        with open(f"/proc/{process.pid}/task/{process.pid}/children") as file:
-            children = file.read().split()
-    except FileNotFoundError:
-        return []
-    out = []
-    for child in children:
-        try:
-            with open(f"/proc/{child}/comm") as file:
-                if file.read().startswith("promptsweep-hos"):
-                    out.append(int(child))
-        except FileNotFoundError:
-            pass
-    return out
-
-
 def check(folder, wanted, what):
     run_folder = harness.only_run(folder)
     for path in harness.stores(run_folder):
@@ -75,9 +58,9 @@ with harness.temporary() as folder:
         place = f"{folder}/host{number}"
         process = start(place)
         deadline = time.monotonic() + r.uniform(0, length)
-        while time.monotonic() < deadline or (process.poll() is None and not hosts_of(process)):
+        while time.monotonic() < deadline or (process.poll() is None and not harness.host_processes(process.pid)):
             time.sleep(0.005)
-        for host in hosts_of(process):
+        for host in harness.host_processes(process.pid):
             os.kill(host, signal.SIGKILL)
             cut += 1
         code = process.wait(timeout=120)

@@ -103,7 +103,7 @@ BOOST_AUTO_TEST_CASE(a_run_that_somebody_writes_is_running) {
     require_ok(run->write_plan(counted_plan(), ItemList(two_items()), false));
     const RunSummary found = value_of(named_run(folder.path(), "r1"));
     BOOST_TEST(found.shown_state() == "running");
-    BOOST_TEST(found.writer.value() == process_note());
+    BOOST_TEST(found.writer.value().starts_with(process_note()));
     BOOST_TEST(found.state == "incomplete");
   }
   BOOST_TEST(value_of(named_run(folder.path(), "r1")).shown_state() == "incomplete");
