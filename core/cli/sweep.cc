@@ -208,7 +208,25 @@ void Sweep::print_findings() {
                                            engine.seconds)
               << " items/min\n";
   }
+  print_counts();
   std::cout << std::flush;
+}
+
+// What became of the requests of today's plan, each arm once.
+void Sweep::print_counts() {
+  const Result<std::vector<ArmState>> states = arm_states(*run_, setup_.planned.plan);
+  if (!states) return;
+  std::map<Outcome, std::int64_t> outcomes;
+  for (const ArmState& arm : *states) {
+    for (const auto& [outcome, count] : arm.outcomes) outcomes[outcome] += count;
+  }
+  std::cout << "answers  ";
+  for (const auto& [outcome, count] : outcomes)
+    std::cout << count << ' ' << to_string(outcome)
+              << (outcome == outcomes.rbegin()->first ? "" : ", ");
+  if (summary_.retried > 0) std::cout << "; " << summary_.retried << " asked again";
+  if (summary_.reused > 0) std::cout << "; " << summary_.reused << " taken from earlier runs";
+  std::cout << '\n';
 }
 
 int Sweep::conclude(const Result<StagesDone>& done) {

@@ -75,6 +75,7 @@ class Sweep {
   int conclude(const Result<StagesDone>& done);
   int say_stopped();
   void print_findings();
+  void print_counts();
   std::string how_to_go_on() const;
   int seal();
 
