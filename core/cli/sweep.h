@@ -45,6 +45,7 @@ class Sweep {
   Result<bool> has_nothing_to_do() const;
   Status check_startable();
   int nothing_to_do();
+  Status adopt_places();
 
   // The stages and what they do.
   std::vector<Stage> stages();
@@ -72,6 +73,7 @@ class Sweep {
 
   // How it ended.
   Status write_all_manifests();
+  Result<bool> every_trial_is_complete();
   int conclude(const Result<StagesDone>& done);
   int say_stopped();
   void print_findings();
