@@ -17,10 +17,12 @@ constexpr std::uint64_t records_per_fetch = 1024;
 constexpr std::uint32_t fetch_budget_ms = 20;
 constexpr int empty_streak_to_warn_of = 20;
 
-std::string job_id_of(const std::string& arm_id, const std::vector<RequestRow>& rows,
-                      std::int64_t round) {
+// `asker` is the run at its engine. Equal arms of two runs, or of two engines, have equal requests;
+// under one key the second would be given the answers that the first one paid for.
+std::string job_id_of(const std::string& asker, const std::string& arm_id,
+                      const std::vector<RequestRow>& rows, std::int64_t round) {
   FieldHash hash;
-  hash.add("job").add(arm_id).add(to_string(rows.front().type)).add(round);
+  hash.add("job").add(asker).add(arm_id).add(to_string(rows.front().type)).add(round);
   for (const RequestRow& row : rows) hash.add(row.request_id);
   return content_id(hash.bytes());
 }
@@ -96,6 +98,13 @@ Status EngineRun::start_jobs() {
   return ok;
 }
 
+// Run ids are given by people and may come back in another folder; the time of creation does not.
+Result<std::string> EngineRun::this_run_and_engine() {
+  const Result<std::string> created = run_.created_at();
+  if (!created) return created.error();
+  return FieldHash().add(plan_.run_id).add(*created).add(identity_).bytes();
+}
+
 Result<JobRequest> EngineRun::write_job(ActiveJob& job, ArmStore& store) {
   Result<RequestFile> file =
       write_request_file(job.requests_path, job.arm->spec(), engine_.model, items_, job.rows);
@@ -133,9 +142,11 @@ Status EngineRun::start_job(const PlannedJob& planned, bool alone) {
   if (!round) return std::move(round).error();
   Result<std::vector<RequestRow>> rows = (*store)->requests_at(planned.positions);
   if (!rows) return std::move(rows).error();
+  const Result<std::string> asker = this_run_and_engine();
+  if (!asker) return asker.error();
 
   ActiveJob job;
-  job.job_id = job_id_of(planned.arm_id, *rows, *round);
+  job.job_id = job_id_of(*asker, planned.arm_id, *rows, *round);
   job.arm = &arm;
   job.alone = alone;
   job.rows = std::move(rows).value();

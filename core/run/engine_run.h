@@ -84,6 +84,7 @@ class EngineRun {
   std::uint64_t line_bytes(const std::string& arm_id, std::int64_t position);
   Status start_jobs();
   Status start_job(const PlannedJob& planned, bool alone);
+  Result<std::string> this_run_and_engine();
   Result<JobRequest> write_job(ActiveJob& job, ArmStore& store);
   bool may_start() const;
   Status take_results();

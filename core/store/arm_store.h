@@ -36,7 +36,7 @@ struct ArmProgress {
 
 // The core's record of a job: written before anything is sent.
 struct JobRow {
-  std::string job_id;  // deterministic: content_id of arm, task type, request ids, round
+  std::string job_id;  // content_id of run, engine, arm, task type, request ids, round
   TaskType type = TaskType::closed_book;
   std::string state;          // intended, submitted, terminal
   std::string requests_file;  // relative to the store's folder

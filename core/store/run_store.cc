@@ -141,6 +141,7 @@ class SqliteRunStore final : public RunStore {
   Result<std::vector<PhaseRecord>> phases() override;
   Result<std::string> last_error() override;
   Status set_last_error(const std::string& json) override;
+  Result<std::string> created_at() override;
   Result<std::string> state() override;
   Status set_state(const std::string& state) override;
   Result<std::unique_ptr<ArmStore>> open_arm(const ArmSpec& arm) override;
@@ -345,6 +346,11 @@ Status SqliteRunStore::set_last_error(const std::string& json) {
   const std::lock_guard lock(mutex_);
   if (Status writable = check_writable(); !writable) return writable;
   return write_meta(database_, "last_error", json);
+}
+
+Result<std::string> SqliteRunStore::created_at() {
+  const std::lock_guard lock(mutex_);
+  return read_meta(database_, "created_at");
 }
 
 Result<std::string> SqliteRunStore::state() {

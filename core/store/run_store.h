@@ -94,6 +94,8 @@ class RunStore {
   virtual Result<std::string> last_error() = 0;
   virtual Status set_last_error(const std::string& json) = 0;
 
+  // When the run's database was made, RFC 3339 with milliseconds; never changes.
+  virtual Result<std::string> created_at() = 0;
   // complete, incomplete; and sealed (archived) runs refuse every write. Sealing is for good.
   virtual Result<std::string> state() = 0;
   virtual Status set_state(const std::string& state) = 0;
