@@ -152,6 +152,9 @@ Result<Sweep::Tally> Sweep::tally() const {
     out.accepted += progress->accepted;
     out.in_jobs += progress->in_jobs;
     out.jobs += static_cast<std::int64_t>(jobs->size());
+    for (const auto& [outcome, count] : progress->outcomes) {
+      if (outcome != Outcome::ok) out.not_ok[outcome] += count;
+    }
   }
   return out;
 }
@@ -187,6 +190,19 @@ int Sweep::say_stopped() {
   }
   std::cerr << ". " << how_to_go_on() << '\n';
   return exit_interrupted;
+}
+
+// A sweep whose every request was refused is complete too, and must not pass for a good one.
+void Sweep::say_what_is_not_ok() const {
+  const Result<Tally> counts = tally();
+  if (!counts || counts->not_ok.empty()) return;
+  std::string text;
+  for (const auto& [outcome, count] : counts->not_ok) {
+    text +=
+        (text.empty() ? "" : ", ") + std::to_string(count) + " " + std::string(to_string(outcome));
+  }
+  std::cerr << "run " << choice_.run_id << ": of " << counts->accepted
+            << " requests that are answered, these have no ok answer: " << text << '\n';
 }
 
 void Sweep::print_findings() {
@@ -232,6 +248,7 @@ int Sweep::conclude(const Result<StagesDone>& done) {
   if (Status set = run_->set_state(state); !set) return fail(set.error());
   const bool reported = wish_.stages.wants("stats") || wish_.stages.wants("report");
   if (reported) print_findings();
+  if (asked_ || reported) say_what_is_not_ok();
   if (!done->wanted) {
     std::cerr << "run " << choice_.run_id << " is incomplete: ";
     if (Result<Tally> counts = tally()) {
