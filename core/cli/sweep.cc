@@ -172,6 +172,9 @@ Result<Sweep::Tally> Sweep::tally() const {
     out.accepted += progress->accepted;
     out.in_jobs += progress->in_jobs;
     out.jobs += static_cast<std::int64_t>(jobs->size());
+    for (const auto& [outcome, count] : progress->outcomes) {
+      if (outcome != Outcome::ok) out.not_ok[outcome] += count;
+    }
   }
   return out;
 }
@@ -219,6 +222,19 @@ int Sweep::say_stopped() {
   return exit_interrupted;
 }
 
+// A sweep whose every request was refused is complete too, and must not pass for a good one.
+void Sweep::say_what_is_not_ok() const {
+  const Result<Tally> counts = tally();
+  if (!counts || counts->not_ok.empty()) return;
+  std::string text;
+  for (const auto& [outcome, count] : counts->not_ok) {
+    text +=
+        (text.empty() ? "" : ", ") + std::to_string(count) + " " + std::string(to_string(outcome));
+  }
+  std::cerr << "run " << choice_.run_id << ": of " << counts->accepted
+            << " requests that are answered, these have no ok answer: " << text << '\n';
+}
+
 void Sweep::print_findings() {
   Result<ResultStages*> made = results();
   if (!made) return;
@@ -242,21 +258,14 @@ void Sweep::print_findings() {
   std::cout << std::flush;
 }
 
-// What became of the requests of today's plan, each arm once.
-void Sweep::print_counts() {
-  const Result<std::vector<ArmState>> states = arm_states(*run_, setup_.planned.plan);
-  if (!states) return;
-  std::map<Outcome, std::int64_t> outcomes;
-  for (const ArmState& arm : *states) {
-    for (const auto& [outcome, count] : arm.outcomes) outcomes[outcome] += count;
+// Answers of this invocation that did not come from asking once.
+void Sweep::print_counts() const {
+  if (summary_.retried > 0) {
+    std::cout << "retries  " << summary_.retried << " requests were asked again\n";
   }
-  std::cout << "answers  ";
-  for (const auto& [outcome, count] : outcomes)
-    std::cout << count << ' ' << to_string(outcome)
-              << (outcome == outcomes.rbegin()->first ? "" : ", ");
-  if (summary_.retried > 0) std::cout << "; " << summary_.retried << " asked again";
-  if (summary_.reused > 0) std::cout << "; " << summary_.reused << " taken from earlier runs";
-  std::cout << '\n';
+  if (summary_.reused > 0) {
+    std::cout << "reused   " << summary_.reused << " answers of earlier runs\n";
+  }
 }
 
 int Sweep::conclude(const Result<StagesDone>& done) {
@@ -283,6 +292,7 @@ int Sweep::conclude(const Result<StagesDone>& done) {
   if (Status set = run_->set_state(state); !set) return fail(set.error());
   const bool reported = wish_.stages.wants("stats") || wish_.stages.wants("report");
   if (reported) print_findings();
+  if (asked_ || reported) say_what_is_not_ok();
   if (!done->wanted) {
     std::cerr << "run " << choice_.run_id << " is incomplete: ";
     if (Result<Tally> counts = tally()) {

@@ -68,6 +68,7 @@ class Sweep {
   // What became of the requests of today's plan.
   struct Tally {
     std::int64_t expected = 0, accepted = 0, in_jobs = 0, jobs = 0;
+    std::map<Outcome, std::int64_t> not_ok;  // final ones
   };
   Result<Tally> tally() const;
 
@@ -76,8 +77,9 @@ class Sweep {
   Result<bool> every_trial_is_complete();
   int conclude(const Result<StagesDone>& done);
   int say_stopped();
+  void say_what_is_not_ok() const;
   void print_findings();
-  void print_counts();
+  void print_counts() const;
   std::string how_to_go_on() const;
   int seal();
 

@@ -347,8 +347,6 @@ class Loader {
     config_.block_size = static_cast<int>(read_integer(at("block_size")).value_or(32));
     config_.retries = static_cast<int>(read_integer(at("retries")).value_or(2));
     config_.retry_budget = read_integer(at("retry_budget"));
-    config_.max_concurrent_requests =
-        static_cast<int>(read_integer(at("max_concurrent_requests")).value_or(1));
     if (const auto lines = read_integer(at("lines_per_part")))
       config_.lines_per_part = static_cast<int>(*lines);
     config_.use_batch_api = read_boolean(at("use_batch_api")).value_or(true);
@@ -390,8 +388,6 @@ class Loader {
     stats.enable_permutation = read_boolean(at("stats", "enable_permutation")).value_or(true);
     stats.enable_fdr = read_boolean(at("stats", "enable_fdr")).value_or(true);
     stats.tost_alpha = read_number(at("stats", "tost_alpha")).value_or(0.05);
-    if (at("stats", "risk_thresholds").IsDefined())
-      stats.risk_thresholds = read_numbers(at("stats", "risk_thresholds"));
     const YAML::Node margins = at("stats", "tost_margins");
     if (margins.IsDefined() && margins.IsMap()) {
       stats.tost_margins.clear();

@@ -39,6 +39,20 @@ void add_local_options(const YAML::Node& root, BackendDefaults& defaults) {
   }
 }
 
+// These keys speak to the original's two local engines alone; elsewhere they would do nothing.
+void warn_of_local_keys(const YAML::Node& root, const std::string& backend, Problems& problems) {
+  const bool ollama = backend == "local_ollama", llama_cpp = backend == "llamacpp_cuda";
+  for (const auto& [key, used] :
+       {std::pair("local_engine", ollama || llama_cpp), std::pair("local_endpoint", ollama),
+        std::pair("local_n_ctx", ollama || llama_cpp), std::pair("local_n_gpu_layers", llama_cpp),
+        std::pair("max_concurrent_requests", ollama || llama_cpp)}) {
+    const YAML::Node value = child(root, key);
+    if (used || !value.IsDefined() || value.IsNull()) continue;
+    problems.warn(key_node(root, key), key,
+                  "has no effect with this backend; instead: the backend_options of the backend");
+  }
+}
+
 BackendDefaults read_defaults(const YAML::Node& root, Problems& problems, SweepConfig& config) {
   BackendDefaults out;
   out.backend = read_string(child(root, "backend")).value_or("fireworks");
@@ -51,7 +65,11 @@ BackendDefaults read_defaults(const YAML::Node& root, Problems& problems, SweepC
                    "local needs local_engine: ollama or llama_cpp");
     out.backend = engine == "llama_cpp" ? "llamacpp_cuda" : "local_ollama";
     add_local_options(root, out);
-  } else if (out.backend == "alt") {
+    warn_of_local_keys(root, out.backend, problems);
+    return out;
+  }
+  warn_of_local_keys(root, "", problems);
+  if (out.backend == "alt") {
     config.run_refusals.push_back(problems.place(child(root, "backend")).text() +
                                   " backend: alt (OpenAI and Anthropic batches) has no plugin; "
                                   "name a backend plugin instead");

@@ -305,9 +305,9 @@ void add_scoring_and_statistics(std::vector<Option>& t) {
       row("stats.enable_permutation", Kind::boolean, "true", "Whether permutation tests run."));
   t.push_back(row("stats.enable_fdr", Kind::boolean, "true",
                   "Whether p-values are corrected over the sweep."));
-  t.push_back(in_range(row("stats.risk_thresholds", Kind::numbers, "[0, 0.25, 0.5, 0.75, 1]",
-                           "Thresholds of selective risk."),
-                       0, 1));
+  t.push_back(in_range(
+      dead("stats.risk_thresholds", Kind::numbers, "abstain_rate and em_answerable of the report"),
+      0, 1));
   t.push_back(
       in_range(row("stats.tost_alpha", Kind::number, "0.05", "Level of the equivalence tests."), 0,
                1, true));

@@ -77,7 +77,6 @@ struct StatsConfig {
   std::uint64_t random_seed = 1337;
   bool enable_permutation = true;
   bool enable_fdr = true;
-  std::vector<double> risk_thresholds{0, 0.25, 0.5, 0.75, 1};
   double tost_alpha = 0.05;
   std::map<std::string, double> tost_margins{{"em", 0.01}, {"f1", 0.01}};
 };
@@ -130,7 +129,6 @@ struct SweepConfig {
 
   std::string order = "interleaved";  // interleaved, blocked
   int block_size = 32;
-  int max_concurrent_requests = 1;
   std::optional<int> lines_per_part;
   std::optional<std::int64_t> retry_budget;
   int retries = 2;  // attempts beyond the first for transient outcomes, per invocation

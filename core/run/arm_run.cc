@@ -64,8 +64,7 @@ Status ArmRun::refresh() {
     if (!opened) return std::move(opened).error();
     reader = std::move(opened).value();
   }
-  Result<std::vector<ArmStore::RequestState>> states =
-      (store_ ? store_ : reader)->request_states();
+  Result<std::vector<ArmStore::RequestState>> states = (store_ ? store_ : reader)->request_states();
   if (!states) return std::move(states).error();
   states_ = std::move(states).value();
   accepted_ = 0;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "config/load.h"
 
+#include <algorithm>
 #include <boost/test/unit_test.hpp>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -178,6 +179,46 @@ BOOST_AUTO_TEST_CASE(a_cap_of_zero_stays_zero) {
       good(sets + "model_id: m\nsizes: {open_book_max_items: 0, triviaqa_max_items: null}\n");
   BOOST_TEST(config.sizes.open_book_max_items.value() == 0);
   BOOST_TEST(!config.sizes.triviaqa_max_items.has_value());
+}
+
+// D38: a key that does nothing, anywhere or with this backend, says so and what to use instead.
+BOOST_AUTO_TEST_CASE(d38_no_key_is_silently_without_effect) {
+  const auto warned = [](const SweepConfig& config, const std::string& key) {
+    return std::any_of(config.warnings.begin(), config.warnings.end(), [&](const auto& line) {
+      return line.find(" " + key + ": has no effect") != std::string::npos &&
+             line.find("; instead: ") != std::string::npos;
+    });
+  };
+  const std::string dead =
+      "tokenizer: t\nsizes: {closed_book_max_items: 3}\nunsupported: {nli_model: n}\n"
+      "paths: {results_dir: r}\noptional: {enable_power_analysis: true}\n"
+      "provider: {name: p, model: m, batch: {temperature: 1, max_tokens: 2, poll_seconds: 3}}\n"
+      "stats: {risk_thresholds: [0.5]}\n";
+  const SweepConfig never = good(sets + "backend: echo\nmodel_id: m\n" + dead);
+  for (const char* key :
+       {"tokenizer", "sizes.closed_book_max_items", "unsupported.nli_model", "paths.results_dir",
+        "optional.enable_power_analysis", "provider.batch", "stats.risk_thresholds"}) {
+    BOOST_TEST(warned(never, key), key);
+  }
+  const std::string local =
+      "max_concurrent_requests: 1\nlocal_n_ctx: 64\nlocal_n_gpu_layers: 1\nlocal_endpoint: e\n";
+  const std::map<std::string, std::set<std::string>> without_effect{
+      {"echo", {"max_concurrent_requests", "local_n_ctx", "local_n_gpu_layers", "local_endpoint"}},
+      {"local\nlocal_engine: ollama", {"local_n_gpu_layers"}},
+      {"local\nlocal_engine: llama_cpp", {"local_endpoint"}}};
+  for (const auto& [backend, keys] : without_effect) {
+    const SweepConfig config =
+        good(sets + "model_id: m\nlocal_model: m\nbackend: " + backend + "\n" + local);
+    for (const char* key :
+         {"max_concurrent_requests", "local_n_ctx", "local_n_gpu_layers", "local_endpoint"}) {
+      BOOST_TEST(warned(config, key) == keys.contains(key), backend << " " << key);
+    }
+  }
+  // A limit of one is passed on as one.
+  const SweepConfig one = good(sets +
+                               "backend: local\nlocal_engine: llama_cpp\nmodel_id: m\n"
+                               "local_model: m\nmax_concurrent_requests: 1\n");
+  BOOST_TEST(json::parse(one.models.at(0).backend_options_json).at("n_parallel") == 1);
 }
 
 // D42: every problem of a file in one go, none silently dropped.

@@ -127,6 +127,25 @@ def edits(folder):
     assert p.sent() == 263
     family = json.loads((p.trials("x")["one"] / "results/significance.json").read_text())
     assert family["stats_config"]["bootstrap_samples"] == 300
+    # So do the rules of scoring and the margins: each makes the phases that it enters anew, and no others.
+    hashes = lambda: dict(p.query(p.place("x") / "run.sqlite",
+                                  "SELECT phase || subject, input_hash FROM phases WHERE input_hash <> ''"))
+    one = p.trials("x")["one"].name
+    before = hashes()
+    p.run("--run_id", "x", "--set", "stats.tost_margins={em: 0.25}")
+    family = json.loads((p.place("x") / one / "results/significance.json").read_text())
+    assert "0.25" in json.dumps(family["stats_config"]) and p.sent() == 263, family["stats_config"]
+    margins = hashes()
+    assert margins["stats" + one] != before["stats" + one] and margins["scorerun"] == before["scorerun"]
+    p.run("--run_id", "x", "--set", "abstention.phrases=[Thing]")
+    rules = hashes()
+    assert all(rules[name] != margins[name] for name in ("scorerun", "stats" + one, "report" + one))
+    assert rules["parse" + one] == before["parse" + one] and p.sent() == 263
+    text = (p.folder / "sweep.yaml").read_text()
+    p.write("sweep.yaml", text.replace("path: q.csv,", "path: q.csv, max_items: 5,"))
+    p.run("--run_id", "x")
+    assert p.sent() == 278 and len(p.predictions("x")["one"]) == 10
+    p.write("sweep.yaml", text)
     # Trials that differ in temperature alone do not share a folder or rows.
     p.run("--run_id", "t", "--temps", "0", "0.2", "0.25")
     rows = p.predictions("t")["one"]

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Interrupted and killed runs, and promptsweep resume, over the echo plugin. Guards against D5 (unfinished
 work declared finished), D7 (a partial control taken for a complete one), D24 (resume forgets the command line),
-D36 (jobs lose their place when a run is continued in parts), D40 (left-over stop requests, lasting errors)."""
+D26 (answers in memory until their job ends), D36 (jobs lose their place when a run is continued in parts),
+D40 (left-over stop requests, lasting errors)."""
 import json
 import pathlib
 import signal
@@ -66,6 +67,22 @@ def unfinished_work_is_unfinished(folder):
         for name, trial in p.trials("x").items():
             reference = undisturbed.trials("x")[name] / "results/significance.json"
             assert (trial / "results/significance.json").read_text() == reference.read_text()
+
+
+def answers_are_kept_as_they_come(folder):
+    """D26: a kill in the middle of one large job costs no answer that had come, and none is asked for again."""
+    p = Project(folder, delay_ms=30)
+    one_job = ("--run_id", "x", "--set", "block_size=100", "--set", "order=blocked", "--prompt_sets", "one")
+    process = p.start(*one_job)
+    wait_for(lambda: some_of_the_control(p))
+    process.kill()
+    process.communicate(timeout=20)
+    jobs = [job for s in p.stores("x") for job in p.query(s, "SELECT request_count, state FROM jobs")]
+    assert [n for n, state in jobs if state != "terminal"] == [20] and len(jobs) == 1, jobs
+    kept = p.counts("x")[1]
+    assert 0 < kept < 20 and p.sent() == 20
+    p.run(*one_job)
+    assert p.counts("x") == (40, 40) and p.sent() == 20 + (20 - kept) + 20
 
 
 def a_failed_engine_is_a_failure(folder):
@@ -170,7 +187,7 @@ def resume_refuses_what_changed(folder):
     assert family["stats_config"]["bootstrap_samples"] == 200
 
 
-for part in (unfinished_work_is_unfinished, a_failed_engine_is_a_failure, jobs_keep_their_place,
+for part in (unfinished_work_is_unfinished, answers_are_kept_as_they_come, a_failed_engine_is_a_failure, jobs_keep_their_place,
              resume_remembers_everything, resume_refuses_what_changed):
     with tempfile.TemporaryDirectory() as place:
         started = time.monotonic()

@@ -26,6 +26,11 @@ struct Script {
   bool partial_fetch = true;
   bool concurrent = true;
   bool remote = false;  // and resumes: jobs are kept in `at_provider` beyond the backend's life
+  // What a job ends with, once every record is taken; while `all_records_lost` it has none.
+  JobState end_state = JobState::succeeded;
+  bool all_records_lost = false;
+  bool never_ends = false;
+  std::uint32_t next_poll_ms = 0;
   std::string identity = R"({"engine":"scripted"})";
   int die_at_record = -1;  // the backend is lost when it would deliver this record
   int reopen_limit = 100;
@@ -74,7 +79,9 @@ class ScriptedBackend final : public Backend {
   Result<JobStatus> poll(const std::string& job_id) override {
     if (lost_) return Error{Code::unavailable, "lost"};
     JobStatus status;
-    status.state = waiting_[job_id].empty() ? JobState::succeeded : JobState::running;
+    status.next_poll_ms = script_.next_poll_ms;
+    const bool is_over = waiting_[job_id].empty() || script_.all_records_lost;
+    status.state = is_over && !script_.never_ends ? script_.end_state : JobState::running;
     if (cancelled_.contains(job_id)) status.state = JobState::cancelled;
     return status;
   }
@@ -83,7 +90,9 @@ class ScriptedBackend final : public Backend {
     if (lost_) return Error{Code::unavailable, "lost"};
     FetchResult result;
     auto& ids = waiting_[job_id];
-    if (stuck_ || cancelled_.contains(job_id)) return result;
+    if (stuck_ || cancelled_.contains(job_id) || script_.never_ends || script_.all_records_lost) {
+      return result;
+    }
     if (!ids.empty()) {
       if (script_.delivered == script_.die_at_record) {
         lost_ = true;
@@ -349,6 +358,7 @@ BOOST_AUTO_TEST_CASE(a_refused_job_is_a_problem_of_its_engine) {
   BOOST_TEST(!summary.complete);
   BOOST_REQUIRE(summary.problems.size() == 1u);
   BOOST_TEST(summary.problems[0].find("top_k") != std::string::npos);
+  BOOST_TEST(sweep.script.submits == 1);  // D28: what is refused for good is not sent again
 }
 
 BOOST_AUTO_TEST_CASE(lines_per_part_bounds_a_job) {
@@ -647,6 +657,113 @@ BOOST_AUTO_TEST_CASE(an_intended_job_is_looked_up_and_then_made_under_the_same_k
     BOOST_TEST(sweep.script.created["thejob"] == (reached_the_provider ? 0 : 1));
     BOOST_TEST(sweep.script.delivered == 20);
   }
+}
+
+// D27: a refused row ends its job for nobody else, and what a job had answered before it expired
+// stays; only the rest is asked again.
+BOOST_AUTO_TEST_CASE(d27_a_job_that_expires_keeps_what_it_has_answered) {
+  for (const JobState end : {JobState::expired, JobState::cancelled, JobState::failed}) {
+    Sweep sweep;
+    sweep.script.remote = true;
+    sweep.script.end_state = end;
+    int numbers = 0, expired = 0;
+    sweep.script.answer = [&](const std::string& id, int offer) {
+      ResultRow row = good(id, offer);
+      const int number = numbers++;
+      if (offer == 0 && number % 5 == 0) row.outcome = Outcome::error_request;
+      if (offer == 0 && number % 5 == 4) {
+        row.outcome = Outcome::expired;
+        ++expired;
+      }
+      return row;
+    };
+    BOOST_TEST(sweep.run().complete);
+    BOOST_TEST(expired >= 3);
+    BOOST_TEST(sweep.script.delivered == 20 + expired);
+    BOOST_TEST(sweep.answers().size() == 20u);
+    for (const auto& [job, times] : sweep.script.created) BOOST_TEST(times == 1, job);
+  }
+}
+
+// D29: a job that its provider ends without a single record is over, whatever the provider calls
+// it. Its requests are offered again a bounded number of times, and the run ends.
+BOOST_AUTO_TEST_CASE(d29_a_provider_that_ends_every_job_ends_the_run) {
+  for (const JobState end : {JobState::cancelled, JobState::expired, JobState::failed}) {
+    Sweep sweep;
+    sweep.script.remote = true;
+    sweep.script.end_state = end;
+    sweep.script.all_records_lost = true;
+    sweep.options.retries = 2;
+    const ExecuteSummary summary = sweep.run();
+    BOOST_TEST(!summary.complete);
+    BOOST_TEST(summary.gave_up == 20);
+    BOOST_TEST(summary.left_running == 0);
+    BOOST_TEST(sweep.script.created.size() == 4u * 3u);  // other jobs, not the same again
+    sweep.script.all_records_lost = false;
+    sweep.script.end_state = JobState::succeeded;
+    BOOST_TEST(sweep.run().complete);
+    BOOST_TEST(sweep.script.created.size() == 4u * 4u);
+  }
+}
+
+// D29: however long a provider takes, and however rarely it wants to be asked, a stop is heard at
+// once; the jobs stay and are attached to.
+BOOST_AUTO_TEST_CASE(d29_a_stop_is_heard_while_a_provider_does_nothing) {
+  Sweep sweep;
+  sweep.script.remote = true;
+  sweep.script.never_ends = true;
+  sweep.script.next_poll_ms = 3'600'000;
+  std::thread person;
+  std::chrono::steady_clock::time_point asked;
+  sweep.script.on_submit = [&](const JobRequest&) -> Status {
+    if (sweep.script.submits != 4) return ok;
+    person = std::thread([&] {
+      std::this_thread::sleep_for(std::chrono::milliseconds(100));
+      asked = std::chrono::steady_clock::now();
+      sweep.stop->request();
+    });
+    return ok;
+  };
+  const ExecuteSummary stopped = sweep.run();
+  person.join();
+  const auto took = std::chrono::steady_clock::now() - asked;
+  sweep.script.on_submit = nullptr;
+  BOOST_TEST((took < std::chrono::seconds(4)));
+  BOOST_TEST(stopped.stopped);
+  BOOST_TEST(stopped.left_running == 20);
+  BOOST_TEST(sweep.script.cancelled.empty());
+  sweep.stop.emplace();
+  sweep.script.never_ends = false;
+  sweep.script.next_poll_ms = 0;
+  BOOST_TEST(sweep.run().complete);
+  BOOST_TEST(sweep.script.created.size() == 4u);
+}
+
+// D17, D21: what is equal to the job of another run, or of another engine, is not that job.
+BOOST_AUTO_TEST_CASE(no_run_attaches_to_jobs_of_another_run_or_engine) {
+  Sweep first;
+  first.script.remote = true;
+  BOOST_TEST(first.run().complete);
+  std::this_thread::sleep_for(std::chrono::milliseconds(2));  // runs differ in their creation
+  Sweep second;
+  second.script.remote = true;
+  second.script.at_provider = first.script.at_provider;
+  BOOST_TEST(second.run().complete);
+  BOOST_TEST(second.script.created.size() == 4u);
+
+  Sweep replaced;
+  replaced.script.remote = true;
+  replaced.script.stop_after = &*replaced.stop;
+  replaced.script.stop_at_record = 3;
+  replaced.run();
+  const int former = replaced.script.delivered;
+  replaced.stop.emplace();
+  replaced.script.stop_at_record = -1;
+  replaced.script.identity = R"({"engine":"other"})";
+  replaced.options.accept_engine_change = true;
+  BOOST_TEST(replaced.run().complete);
+  BOOST_TEST(replaced.script.created.size() == 8u);
+  BOOST_TEST(replaced.script.delivered == former + 20);
 }
 
 BOOST_AUTO_TEST_CASE(manifests_say_what_is_complete) {

@@ -3,6 +3,7 @@
 #include "run/job_queue.h"
 
 #include <boost/test/unit_test.hpp>
+#include <set>
 
 using namespace promptsweep;
 
@@ -100,4 +101,36 @@ BOOST_AUTO_TEST_CASE(bytes_split_jobs) {
   limits.bytes_of = [](const std::string&, std::int64_t) { return std::uint64_t{100}; };
   BOOST_TEST(text(plan({{"a", TaskType::closed_book, 0, 5}}, states, limits)) ==
              "a:a0,a1, a:a2,a3, a:a4, ");
+}
+
+// D4, D23, D31, D36: the original ran the first part of 9,999 rows, forgot parts beyond the 99th
+// and their numbers. However an arm is cut, every request is in exactly one job.
+BOOST_AUTO_TEST_CASE(d4_every_request_is_in_one_job_however_an_arm_is_cut) {
+  const auto states = states_of(12'000, 500);
+  const std::vector<Block> all{{"a", TaskType::closed_book, 0, 12'000},
+                               {"b", TaskType::closed_book, 0, 12'000},
+                               {"a", TaskType::open_book, 0, 500},
+                               {"b", TaskType::open_book, 0, 500}};
+  for (const bool whole_arms : {true, false}) {
+    for (const std::uint64_t lines : {0, 1, 7, 9'999, 100'000}) {
+      for (const int parts : {0, 3, 250}) {
+        JobLimits limits;
+        limits.whole_arms = whole_arms;
+        limits.max_requests = lines;
+        limits.parts = parts;
+        std::set<std::pair<std::string, std::int64_t>> seen;
+        std::size_t longest = 0;
+        for (const PlannedJob& job : plan(all, states, limits)) {
+          BOOST_REQUIRE(!job.positions.empty());
+          longest = std::max(longest, job.positions.size());
+          for (const std::int64_t at : job.positions) {
+            BOOST_REQUIRE((at < 12'000) == (job.type == TaskType::closed_book));
+            BOOST_REQUIRE(seen.emplace(job.arm_id, at).second);
+          }
+        }
+        BOOST_TEST(seen.size() == 25'000u, lines << " lines, " << parts << " parts");
+        if (lines > 0) BOOST_TEST(longest <= lines);
+      }
+    }
+  }
 }

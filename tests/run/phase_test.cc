@@ -86,6 +86,36 @@ BOOST_AUTO_TEST_CASE(a_failed_phase_is_not_done) {
   }
 }
 
+// D15: a stop before the statistics leaves no result of them, and the next run makes them.
+BOOST_AUTO_TEST_CASE(d15_a_stop_leaves_later_stages_undone) {
+  Fixture f;
+  std::vector<std::string> went;
+  const auto stage = [&](const std::string& name, bool stops) {
+    return Stage{
+        name, []() -> Status { return ok; },
+        [&f, &went, name, stops]() -> Result<std::vector<Phase>> {
+          return std::vector<Phase>{
+              {name, "run", "h", [&f, &went, name, stops]() -> Result<std::vector<PhaseOutput>> {
+                 went.push_back(name);
+                 if (stops) f.stop.request();
+                 return std::vector<PhaseOutput>();
+               }}};
+        }};
+  };
+  const Result<StagesDone> cut = run_stages(*f.run, {stage("score", true), stage("stats", false)},
+                                            StageChoice(), f.observer, f.stop);
+  BOOST_REQUIRE(!cut);
+  BOOST_TEST((cut.error().code == Code::cancelled));
+  BOOST_TEST((went == std::vector<std::string>{"score"}));
+  BOOST_TEST(!f.run->phase("stats", "run").value().has_value());
+  const StopFlag nobody_stops;
+  BOOST_TEST(run_stages(*f.run, {stage("score", false), stage("stats", false)}, StageChoice(),
+                        f.observer, nobody_stops)
+                 .value()
+                 .everything);
+  BOOST_TEST((went == std::vector<std::string>{"score", "stats"}));
+}
+
 // D37, D38: what is left out is left out, and is no part of a complete run.
 BOOST_AUTO_TEST_CASE(a_stage_that_is_left_out_is_not_done) {
   Fixture f;

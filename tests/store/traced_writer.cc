@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// traced_writer ARM_FILE MARKER_FILE: puts 40 results and never flushes. power_cut_test.py watches
-// its system calls: the row "<row N>" must reach the log and the disk soon after "put N".
+// traced_writer ARM_FILE MARKER_FILE: puts 40 results and never flushes, and writes an artifact in
+// a new folder. power_cut_test.py watches its system calls: the row "<row N>" must reach the log
+// and the disk soon after "put N"; the artifact and its name must be on the disk before "done".
 #include <fcntl.h>
 #include <unistd.h>
 
 #include <chrono>
+#include <filesystem>
 #include <thread>
 
 #include "store/arm_store.h"
+#include "store/run_store.h"
 
 using namespace promptsweep;
 
@@ -30,6 +33,9 @@ int main(int argc, char** argv) {
     if (::write(marker, line.data(), line.size()) < 0) return 5;
     std::this_thread::sleep_for(std::chrono::milliseconds(7));
   }
+  const std::filesystem::path place = std::filesystem::path(argv[1]).parent_path();
+  if (!put_artifact(place / "results" / "report.json", "<artifact>")) return 6;
+  if (::write(marker, "done", 4) != 4) return 7;
   // Long enough for the last group, then an end that flushes nothing.
   std::this_thread::sleep_for(std::chrono::seconds(1));
   ::_exit(0);
