@@ -124,8 +124,8 @@ int cmd_stop(const std::vector<std::string>& given) {
            "run attaches to them.\n\n"
            "  promptsweep stop r20260504120000\n\n"
         << options
-        << "\nExit codes: 0 nobody works on it (any more), 1 it did not stop within 10 s, 2 "
-           "no such run.\n";
+        << "\nExit codes: 0 nobody works on it (any more), 1 it did not stop within 10 s, or a job "
+           "at a provider\nhas not ended 30 s after it was cancelled, 2 no such run.\n";
     return exit_ok;
   }
   if (!parsed->has("run_id")) {

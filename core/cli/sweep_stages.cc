@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The nine stages of a run, in their order.
 #include "base/digest.h"
-#include "base/env.h"
 #include "cli/sweep.h"
 #include "cli/trial_states.h"
 #include "dataset/selection_record.h"
-#include "run/manifest.h"
 
 namespace promptsweep {
 

@@ -195,6 +195,15 @@ Status EngineRun::check_engine_of_arms() {
                                   "; bring the former engine back, or start these arms again with "
                                   "--accept_engine_change (their answers are kept aside)"};
   }
+  // A store that is put aside takes its ledger with it.
+  const bool outlive = backend_->facts().remote && backend_->facts().resumes;
+  if (outlive && std::any_of(others.begin(), others.end(),
+                             [](const ArmRun* arm) { return arm->has_left_jobs(); })) {
+    return Error{Code::state,
+                 "jobs of the former engine are still open at " + engine_.backend +
+                     "; cancel them with promptsweep stop --cancel_remote, which keeps what they "
+                     "answered, and then start again with --accept_engine_change"};
+  }
   for (ArmRun* arm : others) {
     Result<std::filesystem::path> aside = arm->set_aside();
     if (!aside) return std::move(aside).error();

@@ -4,7 +4,6 @@
 // time, each on a thread of its own.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <filesystem>
 #include <functional>

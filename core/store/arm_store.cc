@@ -562,7 +562,11 @@ Result<std::optional<ArmStore::AcceptedResult>> SqliteArmStore::accepted(
   std::optional<AcceptedResult> out;
   const Result<bool> found = select_accepted_->bind(request_id).step();
   Status read = found ? Status(ok) : Status(found.error());
-  if (found && *found) read = read_row(*select_accepted_, 0, out.emplace());
+  if (found && *found) {
+    AcceptedResult row;
+    read = read_row(*select_accepted_, 0, row);
+    out = std::move(row);
+  }
   select_accepted_->reset();  // ends its read transaction
   if (!read) return std::move(read).error();
   return out;

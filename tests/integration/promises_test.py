@@ -137,10 +137,25 @@ def jobs_of_replaced_trials_are_cancelled(folder):
     assert not any(p.query(s, "SELECT 1 FROM jobs WHERE state <> 'terminal'") for s in p.stores("x"))
 
 
+def no_job_is_forgotten_with_its_engine(folder):
+    p = RemoteProject(folder, label="A", remote_speed=3000)
+    p.run("--run_id", "x", "--to_step", "submit")
+    p.configure(label="B")
+    refused = p.run("--run_id", "x", "--accept_engine_change", expect=1)
+    assert "stop --cancel_remote" in refused.stderr and len(p.jobs()) == 3, refused.stderr
+    p.configure(label="A", remote_speed=3000)
+    p.program("stop", "x", "--cancel_remote")
+    assert all((job / "cancelled").exists() for job in p.jobs())
+    p.configure(label="B")
+    p.run("--run_id", "x", "--accept_engine_change")
+    assert p.counts("x") == (60, 60) and len(p.jobs()) == 6
+
+
 for part in (another_temperature_keeps_the_first, complete_means_every_trial,
              an_edit_replaces_what_was_edited, a_cut_off_plan_is_gone_on_with,
              a_cut_off_seal_is_finished, nothing_is_left_of_a_killed_process, removed_trials_leave_reports_to_make,
-             a_dry_run_can_be_verified, runs_at_one_provider, jobs_of_replaced_trials_are_cancelled):
+             a_dry_run_can_be_verified, runs_at_one_provider, jobs_of_replaced_trials_are_cancelled,
+             no_job_is_forgotten_with_its_engine):
     with tempfile.TemporaryDirectory() as place:
         started = time.monotonic()
         part(place)

@@ -300,7 +300,8 @@ def check_refusals(folder):
     done = subprocess.run([PROGRAM, "verify", "main"], cwd=folder, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr  # by its id
     db = sqlite3.connect(folder / "experiments/run_main/run.sqlite")
-    db.execute("UPDATE meta SET value = value WHERE key = 'state'")
+    db.execute("INSERT INTO meta VALUES('other', '')")
+    db.execute("DELETE FROM meta WHERE key = 'other'")
     db.commit()  # as a process that writes: its log lies beside the store
     assert "another process" in verify(folder / "experiments/run_main", 2)
     db.close()
