@@ -164,6 +164,8 @@ Status remove_whole(Target& target) {
 Status remove_superseded(Target& target) {
   Result<std::unique_ptr<RunStore>> run = RunStore::open_for_writing(target.run.folder);
   if (!run) return std::move(run).error();
+  // Costs and reports tell of what goes now; resume makes them again.
+  if (Status set = (*run)->set_state("incomplete"); !set) return set;
   if (Status forgotten = (*run)->forget_superseded(); !forgotten) return forgotten;
   for (Candidate& one : target.candidates) {
     if (Status removed = remove_aside(one.path); !removed) return removed;

@@ -19,6 +19,8 @@ namespace {
 namespace po = boost::program_options;
 
 constexpr std::int64_t patience_us = 10'000'000;
+// How long a provider may take until a cancelled job is seen to have ended.
+constexpr std::int64_t cancel_patience_us = 30'000'000;
 
 // "run x is incomplete: 12 of 40 requests are answered"
 Result<std::string> state_sentence(const std::filesystem::path& folder) {
@@ -84,12 +86,18 @@ Status cancel_left_open(const std::string& experiments_folder, const std::string
   if (!items) return items.error();
   ExecuteOptions options = execute_options({}, *setup, is_dry_run(resumed->recorded.run_id));
   options.reach = Reach::cancel_only;
+  options.stop_grace_us = cancel_patience_us;
   TerminalObserver observer(false);
   Result<ExecuteSummary> summary =
       execute(**run, *plan, **items, options, observer, stop_on_interrupt());
   if (!summary) return std::move(summary).error();
   std::string problems;
   for (const std::string& problem : summary->problems) problems += "\n  " + problem;
+  if (summary->left_running > 0) {
+    problems += "\n  " + std::to_string(summary->left_running) +
+                " requests are in jobs that have not ended at the provider; they stay recorded: "
+                "the same command asks again, a resumed run waits for them";
+  }
   if (problems.empty()) return ok;
   return Error{Code::unavailable, "some jobs could not be cancelled:" + problems};
 }

@@ -43,11 +43,13 @@ class Scratch {
   std::filesystem::path folder_;
 };
 
-// A run's folder as it stands, or the id of a run of the experiments folder.
+// A run's folder as it stands, or the id of a run of the experiments folder: "run_" + id, or the id
+// itself of a dry run. No store is opened here, since to open one can change its files.
 Result<std::filesystem::path> folder_of(const std::string& run, const std::string& experiments) {
   const std::filesystem::path named = std::filesystem::path(experiments) / ("run_" + run);
   std::error_code failed;
-  for (const std::filesystem::path& folder : {std::filesystem::path(run), named}) {
+  for (const std::filesystem::path& folder :
+       {std::filesystem::path(run), named, std::filesystem::path(experiments) / run}) {
     if (std::filesystem::exists(folder / "run.sqlite", failed)) return folder;
   }
   return Error{Code::invalid_input, "there is no run \"" + run +

@@ -35,7 +35,8 @@ StopWatch::StopWatch(StopFlag& stop, std::filesystem::path run_folder, std::stri
       writer_(run_folder_.empty() ? "" : writer_note(run_folder_)),
       how_to_go_on_(std::move(how_to_go_on)),
       patience_us_(patience_us) {
-  clear_request();
+  // One for this holder of the lock may have come already; it is heard.
+  if (!is_stop_requested(run_folder_, writer_)) clear_request();
   thread_ = std::thread([this] { watch(); });
 }
 

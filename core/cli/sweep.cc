@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/sweep.h"
 
+#include <algorithm>
 #include <iostream>
 
-#include "base/digest.h"
-#include "base/env.h"
 #include "cli/command.h"
 #include "cli/stop_watch.h"
 #include "cli/throughput.h"
@@ -14,6 +13,7 @@
 #include "report/markdown.h"
 #include "run/manifest.h"
 #include "store/arm_store.h"
+#include "store/run_schema.h"
 
 namespace promptsweep {
 
@@ -31,6 +31,7 @@ int Sweep::run() {
   Result<std::unique_ptr<RunStore>> opened = RunStore::open_for_writing(choice_.folder);
   if (!opened) return fail(opened.error());
   run_ = std::move(opened).value();
+  if (Status adopted = adopt_places(); !adopted) return fail(adopted.error());
   const StopWatch watch(stop_, choice_.folder, how_to_go_on());
   return conclude(run_stages(*run_, stages(), wish_.stages, observer_, stop_));
 }
@@ -103,9 +104,24 @@ Status Sweep::check_startable() {
   return ok;
 }
 
+// An arm stays where it was first made: a trial that gets another temperature has another name, its
+// arms are the same.
+Status Sweep::adopt_places() {
+  const Result<RunPlan> recorded = run_->plan();
+  if (!recorded) return recorded.error().code == Code::state ? Status(ok) : recorded.error();
+  for (ArmSpec& arm : setup_.planned.plan.arms) {
+    const ArmSpec* known = find_arm(*recorded, arm.arm_id);
+    if (known != nullptr) arm.store_path = known->store_path;
+  }
+  return ok;
+}
+
 int Sweep::nothing_to_do() {
   std::cerr << "nothing to do: run " << choice_.run_id << " is " << choice_.state << '\n';
-  if (!wish_.archive || choice_.state != "complete") return exit_ok;
+  std::error_code ignored;
+  // A sealing that was cut off is finished.
+  if (!wish_.archive || std::filesystem::exists(choice_.folder / checksums_name, ignored))
+    return exit_ok;
   Result<std::unique_ptr<RunStore>> opened = RunStore::open_for_writing(choice_.folder);
   if (!opened) return fail(opened.error());
   run_ = std::move(opened).value();
@@ -143,6 +159,10 @@ Result<Sweep::Tally> Sweep::tally() const {
   Tally out;
   for (const ArmSpec& arm : setup_.planned.plan.arms) {
     Result<std::unique_ptr<ArmStore>> store = (*reader)->open_arm_read_only(arm);
+    if (!store && store.error().code == Code::not_found) {  // planned and not built yet
+      out.expected += arm.request_count;
+      continue;
+    }
     if (!store) return std::move(store).error();
     Result<ArmProgress> progress = (*store)->progress();
     if (!progress) return std::move(progress).error();
@@ -165,6 +185,16 @@ Status Sweep::write_all_manifests() {
   Result<std::vector<ArmState>> states = arm_states(*run_, *plan);
   if (!states) return std::move(states).error();
   return write_manifests(*run_, *plan, *states);
+}
+
+Result<bool> Sweep::every_trial_is_complete() {
+  Result<RunPlan> plan = run_->plan();
+  if (!plan) return std::move(plan).error();
+  const Result<std::vector<ArmState>> states = arm_states(*run_, *plan);
+  if (!states) return states.error();
+  return std::all_of(plan->trials.begin(), plan->trials.end(), [&](const TrialSpec& trial) {
+    return trial.superseded || trial_complete(trial, *states);
+  });
 }
 
 std::string Sweep::how_to_go_on() const {
@@ -224,7 +254,25 @@ void Sweep::print_findings() {
                                            engine.seconds)
               << " items/min\n";
   }
+  print_counts();
   std::cout << std::flush;
+}
+
+// What became of the requests of today's plan, each arm once.
+void Sweep::print_counts() {
+  const Result<std::vector<ArmState>> states = arm_states(*run_, setup_.planned.plan);
+  if (!states) return;
+  std::map<Outcome, std::int64_t> outcomes;
+  for (const ArmState& arm : *states) {
+    for (const auto& [outcome, count] : arm.outcomes) outcomes[outcome] += count;
+  }
+  std::cout << "answers  ";
+  for (const auto& [outcome, count] : outcomes)
+    std::cout << count << ' ' << to_string(outcome)
+              << (outcome == outcomes.rbegin()->first ? "" : ", ");
+  if (summary_.retried > 0) std::cout << "; " << summary_.retried << " asked again";
+  if (summary_.reused > 0) std::cout << "; " << summary_.reused << " taken from earlier runs";
+  std::cout << '\n';
 }
 
 int Sweep::conclude(const Result<StagesDone>& done) {
@@ -244,7 +292,10 @@ int Sweep::conclude(const Result<StagesDone>& done) {
     return code;
   }
   if (!told) return fail(told.error());
-  const char* state = done->everything ? "complete" : "incomplete";
+  // Of trials that the run has and this command does not ask for, too.
+  Result<bool> all = every_trial_is_complete();
+  if (!all) return fail(all.error());
+  const char* state = done->everything && *all ? "complete" : "incomplete";
   if (Status set = run_->set_state(state); !set) return fail(set.error());
   const bool reported = wish_.stages.wants("stats") || wish_.stages.wants("report");
   if (reported) print_findings();
@@ -261,6 +312,14 @@ int Sweep::conclude(const Result<StagesDone>& done) {
     std::cerr << "run " << choice_.run_id << ": the wanted phases are done, others are not. "
               << how_to_go_on() << ".\n";
     return exit_ok;
+  }
+  if (!*all) {
+    std::cerr << "run " << choice_.run_id
+              << ": what this command asks for is done; other trials of the run are not, "
+                 "promptsweep status "
+              << choice_.folder.string() << " names them"
+              << (wish_.archive ? ", and so the run is not sealed" : "") << ".\n";
+    return wish_.archive ? exit_failed : exit_ok;
   }
   return wish_.archive ? seal() : exit_ok;
 }

@@ -45,6 +45,7 @@ class Sweep {
   Result<bool> has_nothing_to_do() const;
   Status check_startable();
   int nothing_to_do();
+  Status adopt_places();
 
   // The stages and what they do.
   std::vector<Stage> stages();
@@ -73,10 +74,12 @@ class Sweep {
 
   // How it ended.
   Status write_all_manifests();
+  Result<bool> every_trial_is_complete();
   int conclude(const Result<StagesDone>& done);
   int say_stopped();
   void say_what_is_not_ok() const;
   void print_findings();
+  void print_counts();
   std::string how_to_go_on() const;
   int seal();
 

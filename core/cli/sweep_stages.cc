@@ -102,8 +102,9 @@ Result<std::vector<PhaseOutput>> Sweep::prepare() {
   const RunPlan& plan = setup_.planned.plan;
   bool supersede = false;
   if (Result<RunPlan> before = run_->plan(); before) supersede = replaces_trials(*before, plan);
-  if (Status pinned = pin(supersede); !pinned) return std::move(pinned).error();
+  // First: a run that was complete is not any more once it holds another plan.
   if (Status set = run_->set_state("incomplete"); !set) return std::move(set).error();
+  if (Status pinned = pin(supersede); !pinned) return std::move(pinned).error();
   const std::filesystem::path path = run_->folder() / "effective_config.yaml";
   Result<std::string> sha256 = put_artifact(path, plan.effective_config);
   if (!sha256) return std::move(sha256).error();

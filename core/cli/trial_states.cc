@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "run/manifest.h"
+#include "store/plan_merge.h"
 
 namespace promptsweep {
 namespace {
@@ -13,11 +14,6 @@ const TrialSpec* find_trial(const RunPlan& plan, const std::string& slug) {
     if (trial.slug == slug) return &trial;
   }
   return nullptr;
-}
-
-bool same_settings(const TrialSpec& a, const TrialSpec& b) {
-  return a.backend == b.backend && a.model == b.model && a.prompt_set == b.prompt_set &&
-         a.top_p == b.top_p && a.top_k == b.top_k && a.max_new_tokens == b.max_new_tokens;
 }
 
 TrialState state_of(const TrialSpec& trial, const std::vector<ArmState>& arms) {
@@ -78,7 +74,8 @@ Result<std::vector<TrialState>> trial_states(RunStore& run, const RunPlan& now) 
   for (const TrialSpec& trial : recorded->trials) {
     if (find_trial(now, trial.slug) != nullptr) continue;
     out.push_back(state_of(trial, *arms));
-    out.back().state = trial.superseded || supersedes ? "superseded" : "kept";
+    const bool replaced = supersedes && is_replaced(trial, *recorded, now);
+    out.back().state = trial.superseded || replaced ? "superseded" : "kept";
   }
   return out;
 }

@@ -59,6 +59,8 @@ TrialCost trial_cost(const TrialSpec& trial, const std::map<std::string, int>& s
     if (found == costs.end()) continue;
     const ArmCost& cost = *found->second;
     arm.usd_full = cost.usd;
+    arm.extra_attempts = cost.usage.extra_attempts;
+    arm.cached_rows = cost.usage.cached_rows;
     out.lower_bound = out.lower_bound || cost.lower_bound;
     if (!cost.usd) {
       out.usd_full.reset();

@@ -71,6 +71,8 @@ struct TrialArmCost {
   int shared_by = 1;  // trials of the run that contain the arm
   std::optional<double> usd_full;
   std::optional<double> usd_share;  // usd_full / shared_by
+  std::int64_t extra_attempts = 0;  // of the arm's requests, beyond the first of each
+  std::int64_t cached_rows = 0;     // answers taken from earlier runs
 };
 
 struct TrialCost {

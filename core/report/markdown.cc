@@ -116,6 +116,24 @@ std::string reasons(const Counts& counts) {
   return out.empty() ? "none" : out;
 }
 
+// Answers that did not come from asking once: re-rolls can favour an arm, and reused answers are of
+// another day.
+std::string asked_again(const TrialFindings& trial) {
+  if (!trial.cost) return "";
+  MarkdownTable table({"Temperature", "Arm", "Asked again", "Taken from earlier runs"}, 2);
+  std::int64_t sum = 0;
+  for (const TrialArmCost& arm : trial.cost->arms) {
+    sum += arm.extra_attempts + arm.cached_rows;
+    table.row({format_number(arm.temperature), std::string(to_string(arm.condition)),
+               std::to_string(arm.extra_attempts), std::to_string(arm.cached_rows)});
+  }
+  if (sum == 0)
+    return "Every answer came at the first asking, and none was taken from an earlier run.\n\n";
+  return "Requests that were asked again because the infrastructure failed, and answers that were "
+         "taken from earlier runs.\n\n" +
+         table.text();
+}
+
 std::string balance_section(const TrialFindings& trial) {
   MarkdownTable outcomes({"Temperature", "Task", "Outcome", "Control", "Treatment"}, 3);
   MarkdownTable pairing({"Temperature", "Task", "Items", "Paired", "Paired share",
@@ -142,7 +160,7 @@ std::string balance_section(const TrialFindings& trial) {
   if (pairing.empty()) return "";
   return "## Data balance\n\nRequests by outcome, and items by whether both arms have a scored "
          "answer.\n\n" +
-         outcomes.text() + pairing.text();
+         outcomes.text() + pairing.text() + asked_again(trial);
 }
 
 std::vector<std::string> metric_titles(double conf_level) {

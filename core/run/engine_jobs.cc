@@ -17,12 +17,12 @@ constexpr std::uint64_t records_per_fetch = 1024;
 constexpr std::uint32_t fetch_budget_ms = 20;
 constexpr int empty_streak_to_warn_of = 20;
 
-// `asker` is the run at its engine. Equal arms of two runs, or of two engines, have equal requests;
-// under one key the second would be given the answers that the first one paid for.
-std::string job_id_of(const std::string& asker, const std::string& arm_id,
+// A provider takes the same id for the same job: the store's own name keeps the jobs of other runs,
+// and those of a store that was put aside, from being taken for this one.
+std::string job_id_of(const std::string& store_id, const std::string& arm_id,
                       const std::vector<RequestRow>& rows, std::int64_t round) {
   FieldHash hash;
-  hash.add("job").add(asker).add(arm_id).add(to_string(rows.front().type)).add(round);
+  hash.add("job").add(store_id).add(arm_id).add(to_string(rows.front().type)).add(round);
   for (const RequestRow& row : rows) hash.add(row.request_id);
   return content_id(hash.bytes());
 }
@@ -47,8 +47,15 @@ Status EngineRun::plan_remaining() {
   }
   limits.max_bytes = facts.max_job_bytes;
   limits.preferred_requests = facts.preferred_requests_per_job;
-  limits.bytes_of = [this](const std::string& arm_id, std::int64_t position) {
-    return line_bytes(arm_id, position);
+  std::string of_arm;
+  std::unique_ptr<ArmStore> reader;  // asked for one request after the other
+  limits.bytes_of = [&](const std::string& arm_id, std::int64_t position) -> std::uint64_t {
+    const ArmSpec& arm = arms_.at(arm_id)->spec();
+    if (std::exchange(of_arm, arm_id) != arm_id) {
+      Result<std::unique_ptr<ArmStore>> opened = run_.open_arm_read_only(arm);
+      reader = opened ? std::move(opened).value() : nullptr;
+    }
+    return reader ? line_bytes(arm, *reader, position) : 0;
   };
   late_.clear();  // pending again, and so among these
   queue_ = plan_jobs(plan_.blocks, requests, limits);
@@ -56,16 +63,13 @@ Status EngineRun::plan_remaining() {
 }
 
 // What cannot be read here cannot be written to the request file either, which says why.
-std::uint64_t EngineRun::line_bytes(const std::string& arm_id, std::int64_t position) {
-  const ArmRun& arm = *arms_.at(arm_id);
-  const Result<std::unique_ptr<ArmStore>> store = run_.open_arm_read_only(arm.spec());
-  if (!store) return 0;
-  const Result<std::vector<RequestRow>> rows = (*store)->requests_at({position});
+std::uint64_t EngineRun::line_bytes(const ArmSpec& arm, ArmStore& store, std::int64_t position) {
+  const Result<std::vector<RequestRow>> rows = store.requests_at({position});
   if (!rows) return 0;
   const RequestRow& row = rows->front();
   const Result<std::optional<Item>> item = items_.find(row.item_key);
   if (!item || !*item) return 0;
-  return request_line(arm.spec(), engine_.model, **item, row.request_id, row.seed).size() + 1;
+  return request_line(arm, engine_.model, **item, row.request_id, row.seed).size() + 1;
 }
 
 bool EngineRun::may_start() const {
@@ -96,13 +100,6 @@ Status EngineRun::start_jobs() {
     if (backend_->lost() || shortage_) return ok;
   }
   return ok;
-}
-
-// Run ids are given by people and may come back in another folder; the time of creation does not.
-Result<std::string> EngineRun::this_run_and_engine() {
-  const Result<std::string> created = run_.created_at();
-  if (!created) return created.error();
-  return FieldHash().add(plan_.run_id).add(*created).add(identity_).bytes();
 }
 
 Result<JobRequest> EngineRun::write_job(ActiveJob& job, ArmStore& store) {
@@ -140,13 +137,13 @@ Status EngineRun::start_job(const PlannedJob& planned, bool alone) {
   }
   Result<std::int64_t> round = (*store)->job_rounds(planned.type);
   if (!round) return std::move(round).error();
+  const Result<std::string> store_id = (*store)->store_id();
+  if (!store_id) return store_id.error();
   Result<std::vector<RequestRow>> rows = (*store)->requests_at(planned.positions);
   if (!rows) return std::move(rows).error();
-  const Result<std::string> asker = this_run_and_engine();
-  if (!asker) return asker.error();
 
   ActiveJob job;
-  job.job_id = job_id_of(*asker, planned.arm_id, *rows, *round);
+  job.job_id = job_id_of(*store_id, planned.arm_id, *rows, *round);
   job.arm = &arm;
   job.alone = alone;
   job.rows = std::move(rows).value();
@@ -172,9 +169,14 @@ Status EngineRun::start_job(const PlannedJob& planned, bool alone) {
   }
   progress_.in_flight -= static_cast<std::int64_t>(kept.unanswered.size());
   kept.unanswered.clear();
-  Status ended = finish_job(kept, "refused");
-  active_.erase(id);
-  if (!ended) return ended;
+  const bool unclear = error.code == Code::unavailable || error.code == Code::timeout;
+  if (backend_->facts().resumes && unclear) {
+    active_.erase(id);  // the provider may have it: the ledger keeps it, the next run looks it up
+  } else {
+    Status ended = finish_job(kept, "refused");
+    active_.erase(id);
+    if (!ended) return ended;
+  }
   return std::move(error).in("the backend " + engine_.backend + " refused a job of " +
                              arm.spec().prompt_set);
 }
@@ -253,7 +255,11 @@ Status EngineRun::accept(ActiveJob& job, ResultRow row) {
   if (!store) return std::move(store).error();
   if (Status put = (*store)->put_result(row); !put) return put;
   const std::size_t index = found->second;
-  job.looking_up = false;
+  if (std::exchange(job.looking_up, false)) {
+    // It was there: should it be gone later, its requests must not be sent as if it had never been.
+    job.may_be_made = false;
+    if (Status known = (*store)->record_job_submitted(job.job_id); !known) return known;
+  }
   job.unanswered.erase(found);
   --progress_.in_flight;
   if (!is_final(outcome)) {

@@ -34,6 +34,8 @@ Status EngineRun::settle(ArmRun& arm, const JobRow& row) {
   }
   Result<ArmStore*> store = arm.store();
   if (!store) return std::move(store).error();
+  std::error_code ignored;
+  std::filesystem::remove(arm.folder() / row.requests_file, ignored);
   return (*store)->record_job_terminal(row.job_id, "lost with its process");
 }
 
@@ -80,7 +82,9 @@ Status EngineRun::attach(ArmRun& arm, const JobRow& row) {
   if (!job) return std::move(job).error();
   job->request.attach_only = true;
   job->looking_up = true;
-  job->may_be_made = row.state == "intended";
+  // Or nothing shows yet that the provider ever had it: the backend took it, and died before.
+  job->may_be_made = row.state == "intended" ||
+                     (row.resume_token.empty() && job->unanswered.size() == job->rows.size());
   progress_.in_flight += static_cast<std::int64_t>(job->unanswered.size());
   ActiveJob& kept = active_.emplace(row.job_id, std::move(job).value()).first->second;
   const Status submitted = backend_->submit(kept.request);
@@ -99,7 +103,7 @@ Status EngineRun::attach(ArmRun& arm, const JobRow& row) {
 Status EngineRun::not_at_provider(ActiveJob& job) {
   Result<ArmStore*> store = job.arm->store();
   if (!store) return std::move(store).error();
-  if (job.may_be_made && makes_jobs() && !stop_.requested()) {
+  if (job.may_be_made && makes_jobs() && !job.cancelled && !stop_.requested()) {
     job.request.attach_only = false;
     job.looking_up = job.may_be_made = false;
     if (Status submitted = backend_->submit(job.request); !submitted)
@@ -218,12 +222,8 @@ void EngineRun::leave_remote_jobs() {
   active_.clear();
 }
 
-// After a stop or an error: jobs are cancelled, what they finish within the grace is kept, and
-// every store is closed.
-Status EngineRun::wind_down() {
-  const bool outlives = backend_ && backend_->facts().remote && backend_->facts().resumes;
-  const bool cancel = options_.cancel_remote || options_.reach == Reach::cancel_only;
-  if (outlives && !cancel) leave_remote_jobs();
+// What jobs finish within the grace is kept.
+void EngineRun::cancel_jobs() {
   for (auto& [id, job] : active_) {
     job.cancelled = true;
     job.next_poll_us = 0;
@@ -232,10 +232,20 @@ Status EngineRun::wind_down() {
     }
   }
   const std::int64_t deadline = monotonic_us() + options_.stop_grace_us;
-  while (backend_ && !active_.empty() && !backend_->lost() && monotonic_us() < deadline) {
-    if (Status taken = take_results(); !taken) break;
+  while (!active_.empty() && !backend_->lost() && monotonic_us() < deadline) {
+    if (options_.reach == Reach::cancel_only && stop_.requested()) return;
+    if (Status taken = take_results(); !taken) return;
   }
-  backend_.reset();  // unloads the model; its process ends
+}
+
+// After a stop or an error: jobs are cancelled or left, and every store is closed.
+Status EngineRun::wind_down() {
+  const bool outlives = backend_ && backend_->facts().remote && backend_->facts().resumes;
+  const bool cancel = options_.cancel_remote || options_.reach == Reach::cancel_only;
+  if (backend_ && (cancel || !outlives)) cancel_jobs();
+  backend_.reset();  // unloads the model; its process ends, and may tell a last checkpoint
+  // A provider takes its time to cancel: until it is seen to have ended, a job may still answer.
+  if (outlives) leave_remote_jobs();
   Status result = ok;
   for (auto& [id, job] : active_) {
     if (Status ended = finish_job(job, "abandoned at a stop"); !ended && result)

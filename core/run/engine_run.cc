@@ -18,7 +18,6 @@ EngineRun::EngineRun(RunStore& run, const RunPlan& plan, const EngineSpec& engin
     : run_(run),
       plan_(plan),
       engine_(engine),
-      planned_options_(engine.options_json),
       items_(items),
       options_(options),
       retries_(retries),
@@ -32,9 +31,13 @@ Result<bool> EngineRun::load() {
   }
   std::sort(wanted.begin(), wanted.end());
   for (const ArmSpec& spec : plan_.arms) {
-    if (spec.engine_id != engine_.engine_id ||
-        !std::binary_search(wanted.begin(), wanted.end(), spec.arm_id))
-      continue;
+    if (spec.engine_id != engine_.engine_id) continue;
+    std::error_code ignored;
+    // Jobs are cancelled whoever asked for them, an edit that replaced their trial notwithstanding.
+    const bool is_wanted = options_.reach == Reach::cancel_only
+                               ? std::filesystem::exists(run_.folder() / spec.store_path, ignored)
+                               : std::binary_search(wanted.begin(), wanted.end(), spec.arm_id);
+    if (!is_wanted) continue;
     Result<std::unique_ptr<ArmRun>> arm = ArmRun::load(run_, spec);
     if (!arm) return std::move(arm).error();
     progress_.expected += (*arm)->expected();
@@ -173,6 +176,7 @@ Result<bool> EngineRun::lower_memory(const Error& shortage) {
 // All arms of the engine, complete ones too: a pair whose control another engine answered is no
 // comparison of prompts.
 Status EngineRun::check_engine_of_arms() {
+  if (options_.reach == Reach::cancel_only) return ok;  // nothing is asked of the engine
   std::string first;
   std::vector<ArmRun*> others;
   for (auto& [id, arm] : arms_) {

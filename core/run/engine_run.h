@@ -81,10 +81,9 @@ class EngineRun {
 
   // engine_jobs.cc
   Status plan_remaining();
-  std::uint64_t line_bytes(const std::string& arm_id, std::int64_t position);
+  std::uint64_t line_bytes(const ArmSpec& arm, ArmStore& store, std::int64_t position);
   Status start_jobs();
   Status start_job(const PlannedJob& planned, bool alone);
-  Result<std::string> this_run_and_engine();
   Result<JobRequest> write_job(ActiveJob& job, ArmStore& store);
   bool may_start() const;
   Status take_results();
@@ -114,13 +113,13 @@ class EngineRun {
   Status requeue_lost(const ActiveJob& job, const std::vector<bool>& begun);
   Result<bool> lower_memory(const Error& shortage);
   Status reopen_with_less_memory(const Error& shortage);
+  void cancel_jobs();
   Status wind_down();
   void leave_remote_jobs();
 
   RunStore& run_;
   const RunPlan& plan_;
   EngineSpec engine_;  // the plan's, with options that need less memory after a shortage
-  const std::string planned_options_;
   const ItemSource& items_;
   const ExecuteOptions& options_;
   RetryBudget& retries_;

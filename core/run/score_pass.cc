@@ -22,12 +22,13 @@ Status score_arm(ArmStore& store, const ItemSource& items, const ScoringRules& r
 
 }  // namespace
 
-// A result is never replaced, so the arm (whose id holds its items) and the number of accepted
-// results name the answers exactly.
+// A store never replaces a result, so the store, its arm (whose id holds its items) and the number
+// of accepted results name the answers exactly.
 std::string scores_hash(const ArmSpec& arm, const ArmProgress& progress,
                         const ScoringRules& rules) {
   FieldHash hash;
-  hash.add("scores").add(std::int64_t{scoring_version}).add(arm.arm_id).add(progress.accepted);
+  hash.add("scores").add(std::int64_t{scoring_version}).add(arm.arm_id);
+  hash.add(progress.store_id).add(progress.accepted);
   for (const std::string& phrase : rules.abstention_phrases) hash.add(phrase);
   hash.add(rules.unsupported.strategy == UnsupportedRule::Strategy::baseline ? "baseline"
                                                                              : "overlap");

@@ -22,9 +22,6 @@ std::string scores_hash(const ArmSpec& arm, const ArmProgress& progress, const S
 Status score_arms(RunStore& run, const RunPlan& plan, const ScoringRules& rules, Observer& observer,
                   bool again = false);
 
-// What the scores of an arm with this progress are made from.
-std::string scores_hash(const ArmSpec& arm, const struct ArmProgress& progress,
-                        const ScoringRules& rules);
 // Has every arm the scores that score_arms would make?
 Result<bool> arms_are_scored(RunStore& run, const RunPlan& plan, const ScoringRules& rules);
 

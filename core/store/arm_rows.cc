@@ -174,6 +174,10 @@ Status count_progress(const Database& database, ArmProgress& out) {
       "(SELECT 1 FROM results r WHERE r.request_id = j.request_id)");
   if (!in_jobs) return in_jobs.error();
   out.in_jobs = *in_jobs;
+  const Result<std::optional<std::string>> store_id =
+      database.text_of("SELECT value FROM meta WHERE key = 'store_id'");
+  if (!store_id) return store_id.error();
+  out.store_id = store_id->value_or("");
   return ok;
 }
 

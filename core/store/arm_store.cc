@@ -31,6 +31,7 @@ class SqliteArmStore final : public ArmStore {
   using ArmStore::initialise;
   Status initialise(const ArmSpec& arm, const ProduceRequests& produce) override;
   Result<ArmSpec> arm() override;
+  Result<std::string> store_id() override;
   Result<std::string> engine_identity() override;
   Status record_engine_identity(const std::string& identity_json) override;
   Result<ArmProgress> progress() override;
@@ -214,6 +215,9 @@ Status SqliteArmStore::initialise(const ArmSpec& arm, const ProduceRequests& pro
   Status done = database_.transaction([&]() -> Status {
     if (Status set = set_meta("arm_id", arm.arm_id); !set) return set;
     if (Status set = set_meta("arm", document); !set) return set;
+    Status named =
+        database_.execute("INSERT INTO meta VALUES('store_id', lower(hex(randomblob(16))))");
+    if (!named) return named;
     const Result<std::string> hash = insert_requests(produce);
     if (!hash) return hash.error();
     return set_meta("requests_sha256", *hash);
@@ -231,6 +235,11 @@ Result<ArmSpec> SqliteArmStore::arm() {
   std::optional<ArmSpec> spec = arm_spec_from_json(*document);
   if (!spec) return Error{Code::data, name + ": the arm's record makes no sense"};
   return *std::move(spec);
+}
+
+Result<std::string> SqliteArmStore::store_id() {
+  const std::lock_guard lock(database_mutex_);
+  return meta("store_id");
 }
 
 Result<std::string> SqliteArmStore::engine_identity() {

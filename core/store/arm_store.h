@@ -26,6 +26,7 @@
 namespace promptsweep {
 
 struct ArmProgress {
+  std::string store_id;       // see ArmStore::store_id
   std::int64_t expected = 0;  // requests of the arm
   std::int64_t accepted = 0;  // with an accepted (final) result
   std::int64_t ok = 0;
@@ -36,7 +37,7 @@ struct ArmProgress {
 
 // The core's record of a job: written before anything is sent.
 struct JobRow {
-  std::string job_id;  // content_id of run, engine, arm, task type, request ids, round
+  std::string job_id;  // content_id of store, arm, task type, request ids, round
   TaskType type = TaskType::closed_book;
   std::string state;          // intended, submitted, terminal
   std::string requests_file;  // relative to the store's folder
@@ -69,6 +70,9 @@ class ArmStore {
   virtual Status initialise(const ArmSpec& arm, const ProduceRequests& produce) = 0;
   Status initialise(const ArmSpec& arm, const std::vector<RequestRow>& rows);  // few rows
   virtual Result<ArmSpec> arm() = 0;
+  // Tells this store from any other, one of the same arm included: that of another run, or one that
+  // was put aside. Random, made by initialise().
+  virtual Result<std::string> store_id() = 0;
 
   // The engine identity recorded with the first result; empty before. A second, different identity
   // is Code::state with both in the text.

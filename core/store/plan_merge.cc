@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "store/plan_merge.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <map>
 #include <set>
@@ -74,6 +75,17 @@ const TrialSpec* find_trial(const RunPlan& plan, const std::string& slug) {
 
 }  // namespace
 
+bool same_settings(const TrialSpec& a, const TrialSpec& b) {
+  return a.backend == b.backend && a.model == b.model && a.prompt_set == b.prompt_set &&
+         a.top_p == b.top_p && a.top_k == b.top_k && a.max_new_tokens == b.max_new_tokens;
+}
+
+bool is_replaced(const TrialSpec& old, const RunPlan& recorded, const RunPlan& fresh) {
+  return recorded.items_sha256 != fresh.items_sha256 ||
+         std::any_of(fresh.trials.begin(), fresh.trials.end(),
+                     [&](const TrialSpec& trial) { return same_settings(trial, old); });
+}
+
 Status check_plan(const RunPlan& plan) {
   std::set<std::string> arms, places;
   for (const ArmSpec& arm : plan.arms) {
@@ -139,7 +151,7 @@ Result<RunPlan> merge_plan(const RunPlan& recorded, const RunPlan& fresh, bool s
   for (const TrialSpec& trial : recorded.trials) {
     if (find_trial(fresh, trial.slug) != nullptr) continue;
     out.trials.push_back(trial);
-    if (supersede) out.trials.back().superseded = true;
+    if (supersede && is_replaced(trial, recorded, fresh)) out.trials.back().superseded = true;
   }
   if (Status distinct = check_slugs(out); !distinct) return std::move(distinct).error();
   return out;

@@ -103,12 +103,23 @@ class PinnedItems final : public ItemSource {
 };
 // Whoever opens a store for writing has a log beside it until it closes; so has one that was
 // killed.
-Status check_no_log(const std::filesystem::path& file) {
+// A reader of another program leaves an empty log behind, which holds nothing back.
+bool is_empty_and_nobodys(const std::filesystem::path& log,
+                          const std::filesystem::path& run_folder) {
+  std::error_code failed;
+  const std::uintmax_t size = std::filesystem::file_size(log, failed);
+  if (failed || size > 0) return false;
+  const Result<std::optional<std::string>> writer = FileLock::holder(run_folder / writer_lock_name);
+  return writer && !*writer;
+}
+
+Status check_no_log(const std::filesystem::path& file, const std::filesystem::path& run_folder) {
   std::filesystem::path log = file;
   log += "-wal";
   std::error_code failed;
   // Nobody writes a sealed run: what lies beside its stores says nothing.
   if (!std::filesystem::exists(log, failed) || !check_not_sealed(file)) return ok;
+  if (is_empty_and_nobodys(log, run_folder)) return ok;
   return Error{Code::state, file.string() + ": a log lies beside the store: another process has " +
                                 "the run open, or one was killed and the run is to be resumed"};
 }
@@ -141,7 +152,6 @@ class SqliteRunStore final : public RunStore {
   Result<std::vector<PhaseRecord>> phases() override;
   Result<std::string> last_error() override;
   Status set_last_error(const std::string& json) override;
-  Result<std::string> created_at() override;
   Result<std::string> state() override;
   Status set_state(const std::string& state) override;
   Result<std::unique_ptr<ArmStore>> open_arm(const ArmSpec& arm) override;
@@ -348,11 +358,6 @@ Status SqliteRunStore::set_last_error(const std::string& json) {
   return write_meta(database_, "last_error", json);
 }
 
-Result<std::string> SqliteRunStore::created_at() {
-  const std::lock_guard lock(mutex_);
-  return read_meta(database_, "created_at");
-}
-
 Result<std::string> SqliteRunStore::state() {
   const std::lock_guard lock(mutex_);
   return read_meta(database_, "state");
@@ -392,7 +397,7 @@ Result<std::unique_ptr<ArmStore>> SqliteRunStore::open_arm_read_only(const ArmSp
   if (!place) return place.error();
   const bool immutable = arm_access_ == Access::immutable || !check_not_sealed(*place);
   if (!immutable) return ArmStore::open_read_only(*place);
-  if (Status quiet = check_no_log(*place); !quiet) return std::move(quiet).error();
+  if (Status quiet = check_no_log(*place, folder_); !quiet) return std::move(quiet).error();
   return ArmStore::open_immutable(*place);
 }
 
@@ -455,7 +460,7 @@ Result<std::unique_ptr<RunStore>> RunStore::open_read_only(
 Result<std::unique_ptr<RunStore>> RunStore::open_immutable(
     const std::filesystem::path& run_folder) {
   const std::filesystem::path file = run_folder / run_database_name;
-  if (Status quiet = check_no_log(file); !quiet) return std::move(quiet).error();
+  if (Status quiet = check_no_log(file, run_folder); !quiet) return std::move(quiet).error();
   Result<Database> database = Database::open(file, run_format, Access::immutable);
   if (!database) return std::move(database).error();
   return std::unique_ptr<RunStore>(std::make_unique<SqliteRunStore>(

@@ -54,11 +54,11 @@ class RunStore {
 
   // One transaction. Arms and trials that exist are left alone (an arm whose identity differs
   // under the same id is Code::state; a trial gains the arms that it lacked, of a plan for one
-  // condition only). Trials of an earlier plan that the new one lacks are marked superseded when
-  // the configuration changed (`supersede`); without it, other items than the pinned ones are
-  // Code::state. Refused: arm ids "pending", slugs that differ from another in case alone, paths
-  // that leave the run folder.
-  // A set of items that is pinned already is not read again.
+  // condition only). Where the configuration changed (`supersede`), trials of an earlier plan are
+  // marked superseded that the new one has another of (is_replaced); without it, other items than
+  // the pinned ones are Code::state. Refused: arm ids "pending", slugs that differ from another in
+  // case alone, paths that leave the run folder. A set of items that is pinned already is not read
+  // again.
   virtual Status write_plan(const RunPlan& plan, const ItemSource& items, bool supersede) = 0;
   // Every arm and trial ever planned, the latest plan's first, superseded trials marked; the
   // blocks are the latest plan's. Code::state before the first write_plan.
@@ -94,8 +94,6 @@ class RunStore {
   virtual Result<std::string> last_error() = 0;
   virtual Status set_last_error(const std::string& json) = 0;
 
-  // When the run's database was made, RFC 3339 with milliseconds; never changes.
-  virtual Result<std::string> created_at() = 0;
   // complete, incomplete; and sealed (archived) runs refuse every write. Sealing is for good.
   virtual Result<std::string> state() = 0;
   virtual Status set_state(const std::string& state) = 0;

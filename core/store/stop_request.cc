@@ -27,13 +27,9 @@ std::string writer_note(const std::filesystem::path& run_folder) {
 }
 
 Result<bool> has_writer(const std::filesystem::path& run_folder) {
-  const std::filesystem::path path = run_folder / writer_lock_name;
-  std::error_code failed;
-  if (!std::filesystem::exists(path, failed)) return false;
-  const std::string note = writer_note(run_folder);
-  Result<std::optional<FileLock>> lock = FileLock::try_take(path, note, nullptr);
-  if (!lock) return std::move(lock).error();
-  return !lock->has_value();
+  Result<std::optional<std::string>> holder = FileLock::holder(run_folder / writer_lock_name);
+  if (!holder) return std::move(holder).error();
+  return holder->has_value();
 }
 
 Status request_stop(const std::filesystem::path& run_folder, const std::string& writer) {

@@ -14,7 +14,7 @@ namespace promptsweep {
 // What the writer's lock says about its holder, or said about its last one; empty: nobody ever.
 std::string writer_note(const std::filesystem::path& run_folder);
 
-// Is a process writing this run now? Takes the lock for a moment, and creates no folder.
+// Is a process writing this run now? Creates nothing.
 Result<bool> has_writer(const std::filesystem::path& run_folder);
 
 // Asks the holder with this note to stop.

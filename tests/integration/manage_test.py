@@ -311,6 +311,8 @@ shown = as_json("show", "edited")
 assert len(shown["trials"]) == 2 and len(shown["arms"]) == 3
 manifest = json.loads((folder("edited") / "multi_trial_manifest.json").read_text())
 assert [t["superseded"] for t in manifest["trials"]] == [False, False]
+assert shown["state"] == "incomplete", "the reports told of what is gone"
+assert "nothing to do" not in sweep("edited").stderr and as_json("verify", "edited")["differences"] == []
 assert "nothing to do" in sweep("edited").stderr
 assert "nothing to remove" in there("clean", "edited", "--superseded", "--yes").stdout
 

@@ -43,6 +43,7 @@ struct Script {
   std::map<std::string, int> created;  // remote jobs, how often each was made
   std::set<std::string> at_provider;
   std::vector<std::string> cancelled;
+  bool slow_to_cancel = false;  // the provider goes on for now
 };
 
 class ScriptedBackend final : public Backend {
@@ -89,7 +90,7 @@ class ScriptedBackend final : public Backend {
     if (lost_) return Error{Code::unavailable, "lost"};
     FetchResult result;
     auto& ids = waiting_[job_id];
-    if (cancelled_.contains(job_id) || script_.never_ends || script_.all_records_lost) {
+    if (stuck_ || cancelled_.contains(job_id) || script_.never_ends || script_.all_records_lost) {
       return result;
     }
     if (!ids.empty()) {
@@ -113,7 +114,8 @@ class ScriptedBackend final : public Backend {
     return result;
   }
   Status cancel(const std::string& job_id) override {
-    cancelled_.insert(job_id);
+    if (!script_.slow_to_cancel) cancelled_.insert(job_id);
+    stuck_ = script_.slow_to_cancel;
     script_.cancelled.push_back(job_id);
     return ok;
   }
@@ -143,7 +145,7 @@ class ScriptedBackend final : public Backend {
   std::map<std::string, int> taken_;
   std::set<std::string> cancelled_;
   std::vector<Begun> begun_;
-  bool lost_ = false;
+  bool lost_ = false, stuck_ = false;
 };
 
 ResultRow good(const std::string& id, int) {
@@ -560,6 +562,72 @@ BOOST_AUTO_TEST_CASE(remote_jobs_are_cancelled_on_request_only) {
   BOOST_TEST(sweep.script.created.size() == 8u);
 }
 
+// Until a cancelled job is seen to have ended it may answer and is paid: its requests stay in it.
+BOOST_AUTO_TEST_CASE(a_job_that_is_slow_to_cancel_is_not_offered_again) {
+  Sweep sweep;
+  sweep.script.remote = true;
+  sweep.options.reach = Reach::submit_only;
+  sweep.run();
+  sweep.options.reach = Reach::cancel_only;
+  sweep.script.slow_to_cancel = true;
+  const ExecuteSummary cancelled = sweep.run();
+  BOOST_TEST(sweep.script.cancelled.size() == 4u);
+  BOOST_TEST(cancelled.left_running == 20);
+  sweep.options.reach = Reach::all;
+  BOOST_TEST(sweep.run().complete);
+  BOOST_TEST(sweep.script.created.size() == 4u);
+  for (const auto& [id, offers] : sweep.script.offers) BOOST_TEST(offers == 1, id);
+}
+
+// An edit replaced their trials: no block of today's plan names the arms.
+BOOST_AUTO_TEST_CASE(jobs_of_arms_outside_the_plan_are_cancelled_too) {
+  Sweep sweep;
+  sweep.script.remote = true;
+  sweep.options.reach = Reach::submit_only;
+  sweep.run();
+  sweep.plan.blocks.clear();
+  sweep.script.identity = R"({"engine":"another"})";  // nothing is asked of it
+  sweep.options.reach = Reach::cancel_only;
+  sweep.run();
+  BOOST_TEST(sweep.script.cancelled.size() == 4u);
+}
+
+// A provider takes the same id for the same job: two runs of one plan are two jobs.
+BOOST_AUTO_TEST_CASE(runs_of_the_same_arms_have_jobs_of_their_own) {
+  Sweep first, second;
+  first.script.remote = second.script.remote = true;
+  BOOST_TEST(first.run().complete);
+  second.script.at_provider = first.script.at_provider;
+  BOOST_TEST(second.run().complete);
+  BOOST_TEST(second.script.created.size() == 4u);
+}
+
+// The provider made the job and its answer got lost: that is no refusal. And once the job answered,
+// it is known to have been there: gone later, it is not made again with what it answered.
+BOOST_AUTO_TEST_CASE(an_unclear_submission_is_looked_up_and_never_sent_twice) {
+  Sweep sweep;
+  sweep.script.remote = true;
+  sweep.options.max_concurrent_jobs = 1;
+  std::string unclear;
+  sweep.script.on_submit = [&](const JobRequest& job) -> Status {
+    unclear = job.job_id;
+    sweep.script.at_provider.insert(unclear);
+    return Error{Code::unavailable, "the connection was cut"};
+  };
+  BOOST_TEST(!sweep.run().complete);
+  sweep.script.on_submit = nullptr;
+  sweep.script.stop_after = &*sweep.stop;
+  sweep.script.stop_at_record = 1;
+  BOOST_TEST(sweep.run().stopped);
+  BOOST_TEST(sweep.script.created.empty());
+  sweep.stop.emplace();
+  sweep.script.stop_at_record = -1;
+  sweep.script.at_provider.erase(unclear);
+  BOOST_TEST(sweep.run().complete);
+  BOOST_TEST(!sweep.script.created.contains(unclear));
+  BOOST_TEST(sweep.script.delivered == 20);
+}
+
 // The intent was on disk, the request never left, or its answer never came: the same key is used.
 BOOST_AUTO_TEST_CASE(an_intended_job_is_looked_up_and_then_made_under_the_same_key) {
   for (const bool reached_the_provider : {false, true}) {
@@ -676,7 +744,6 @@ BOOST_AUTO_TEST_CASE(no_run_attaches_to_jobs_of_another_run_or_engine) {
   Sweep first;
   first.script.remote = true;
   BOOST_TEST(first.run().complete);
-  std::this_thread::sleep_for(std::chrono::milliseconds(2));  // runs differ in their creation
   Sweep second;
   second.script.remote = true;
   second.script.at_provider = first.script.at_provider;

@@ -37,7 +37,8 @@ RunPlan edited_plan() {
   plan.config_sha256 = "c2";
   plan.arms[2] = arm_spec("arm_c", R"({"arm":"arm_c"})");
   plan.blocks[2].arm_id = "arm_c";
-  plan.trials[1] = trial("m-b2", "arm_c");
+  plan.trials[1].slug = "m-b2";
+  plan.trials[1].pairs[0].treatment_arm_id = "arm_c";
   return plan;
 }
 
