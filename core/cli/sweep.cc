@@ -279,7 +279,11 @@ int Sweep::conclude(const Result<StagesDone>& done) {
   // The manifests tell of a failure too; where nothing is planned yet there are none.
   Status told = write_all_manifests();
   if (!done) {
-    if (done.error().code == Code::cancelled || stop_.requested()) return say_stopped();
+    if (done.error().code == Code::cancelled) return say_stopped();
+    if (stop_.requested()) {
+      fail(done.error());  // it came with the stop, and is no part of it
+      return say_stopped();
+    }
     const int code = fail(done.error());
     if (asked_ && !summary_.complete) std::cerr << how_to_go_on() << ".\n";
     return code;

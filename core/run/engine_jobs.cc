@@ -110,7 +110,7 @@ Result<JobRequest> EngineRun::write_job(ActiveJob& job, ArmStore& store) {
   row.job_id = job.job_id;
   row.type = job.rows.front().type;
   row.state = "intended";
-  row.requests_file = std::filesystem::relative(job.requests_path, job.arm->folder()).string();
+  row.requests_file = job.requests_path.lexically_relative(job.arm->folder()).string();
   row.requests_sha256 = file->sha256;
   row.numerics_json = options_.numerics ? options_.numerics(engine_) : "{}";
   row.request_count = static_cast<std::int64_t>(job.rows.size());
@@ -120,7 +120,7 @@ Result<JobRequest> EngineRun::write_job(ActiveJob& job, ArmStore& store) {
   if (Status noted = store.record_job_intent(row, ids); !noted) return std::move(noted).error();
   JobRequest request;
   request.job_id = job.job_id;
-  request.requests_path = std::filesystem::absolute(job.requests_path);
+  request.requests_path = absolute_path(job.requests_path);
   request.request_count = file->count;
   request.request_bytes = file->bytes;
   request.requests_sha256 = file->sha256;
@@ -163,7 +163,8 @@ Status EngineRun::start_job(const PlannedJob& planned, bool alone) {
   if (submitted) return (*store)->record_job_submitted(id);
   if (backend_->lost()) return ok;  // recover_from_loss offers it again
   Error error = std::move(submitted).error();
-  if (error.code == Code::resource) {  // reopen_with_less_memory offers it again
+  if (error.code == Code::resource &&
+      !backend_->facts().remote) {  // reopen_with_less_memory offers it again
     shortage_ = std::move(error);
     return ok;
   }
@@ -230,7 +231,8 @@ Status EngineRun::take(ActiveJob& job) {
   if (status->failure)
     observer_.message(Severity::warning, "job " + job.job_id + ": " + status->failure->text);
   if (Status closed = backend_->close(job.job_id); !closed) return closed;
-  if (status->failure && status->failure->code == Code::resource && !job.cancelled) {
+  if (status->failure && status->failure->code == Code::resource && !job.cancelled &&
+      !backend_->facts().remote) {
     shortage_ = status->failure;
     return ok;
   }

@@ -68,7 +68,7 @@ Result<EngineRun::ActiveJob> EngineRun::left_job(ArmRun& arm, const JobRow& row)
     }
   }
   job.request.job_id = row.job_id;
-  job.request.requests_path = std::filesystem::absolute(job.requests_path);
+  job.request.requests_path = absolute_path(job.requests_path);
   job.request.request_count = static_cast<std::uint64_t>(row.request_count);
   job.request.request_bytes = std::filesystem::file_size(job.requests_path, ignored);
   job.request.requests_sha256 = row.requests_sha256;

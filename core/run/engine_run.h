@@ -8,6 +8,7 @@
 
 #include <atomic>
 #include <deque>
+#include <filesystem>
 #include <map>
 #include <memory>
 #include <string>
@@ -27,6 +28,13 @@ struct RetryBudget {
   // False: nothing is left.
   bool take() { return left.fetch_sub(1, std::memory_order_relaxed) > 0; }
 };
+
+// A working directory that is gone must not end the program: then the path stays as it is.
+inline std::filesystem::path absolute_path(const std::filesystem::path& path) {
+  std::error_code failed;
+  std::filesystem::path out = std::filesystem::absolute(path, failed);
+  return failed ? path : out;
+}
 
 class EngineRun {
  public:

@@ -48,6 +48,8 @@ def ctrl_c_at_random_moments(folder, wanted, length, rounds=20):
         assert process.returncode in (0, 130, -2) and took < 5, (number, process.returncode, took, errors)
         assert process.returncode != -2 or not p.place("x").exists(), errors
         cut += process.returncode == 130
+        if process.returncode == 0:
+            length *= 0.9  # the machine has become faster since the length was measured
         host_is_gone(hosts)
         continued_equals(p, wanted)
     print(f"{cut} of {rounds} interrupts met a run that was not over")

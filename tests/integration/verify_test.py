@@ -156,7 +156,7 @@ def content(store):
 
 def check_any_byte(run_folder):
     """Any byte of a store: found whenever it changes what is stored, and never a crash."""
-    seed = int(os.environ.get("PROMPTSWEEP_TEST_SEED", random.randrange(1 << 30)))
+    seed = int(os.environ.get("PROMPTSWEEP_TEST_SEED", 7))
     r = random.Random(seed)
     store = sorted(run_folder.glob("shared_controls/*/arm.sqlite"))[0]
     before = content(store)

@@ -744,7 +744,6 @@ BOOST_AUTO_TEST_CASE(no_run_attaches_to_jobs_of_another_run_or_engine) {
   Sweep first;
   first.script.remote = true;
   BOOST_TEST(first.run().complete);
-  std::this_thread::sleep_for(std::chrono::milliseconds(2));  // runs differ in their creation
   Sweep second;
   second.script.remote = true;
   second.script.at_provider = first.script.at_provider;
