@@ -760,6 +760,13 @@ BOOST_AUTO_TEST_CASE(no_run_attaches_to_jobs_of_another_run_or_engine) {
   replaced.script.stop_at_record = -1;
   replaced.script.identity = R"({"engine":"other"})";
   replaced.options.accept_engine_change = true;
+  // The ledger of jobs that still run is not put aside.
+  const ExecuteSummary refused = replaced.run();
+  BOOST_REQUIRE(refused.problems.size() == 1u);
+  BOOST_TEST(refused.problems[0].find("--cancel_remote") != std::string::npos);
+  replaced.options.reach = Reach::cancel_only;
+  replaced.run();
+  replaced.options.reach = Reach::all;
   BOOST_TEST(replaced.run().complete);
   BOOST_TEST(replaced.script.created.size() == 8u);
   BOOST_TEST(replaced.script.delivered == former + 20);
