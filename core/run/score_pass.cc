@@ -37,15 +37,32 @@ std::string scores_hash(const ArmSpec& arm, const ArmProgress& progress,
   return sha256_hex(hash.bytes());
 }
 
+namespace {
+
+struct ScoreState {
+  std::string wanted;  // the hash that scores of today's answers by today's rules have
+  bool is_current = false;
+};
+
+Result<ScoreState> score_state(RunStore& run, const ArmSpec& arm, const ScoringRules& rules) {
+  Result<std::unique_ptr<ArmStore>> store = run.open_arm_read_only(arm);
+  if (!store) return std::move(store).error();
+  const Result<ArmProgress> progress = (*store)->progress();
+  if (!progress) return progress.error();
+  const Result<std::string> known = (*store)->scores_input_hash();
+  if (!known) return known.error();
+  std::string wanted = scores_hash(arm, *progress, rules);
+  const bool is_current = wanted == *known;
+  return ScoreState{std::move(wanted), is_current};
+}
+
+}  // namespace
+
 Result<bool> arms_are_scored(RunStore& run, const RunPlan& plan, const ScoringRules& rules) {
   for (const ArmSpec& arm : plan.arms) {
-    Result<std::unique_ptr<ArmStore>> store = run.open_arm_read_only(arm);
-    if (!store) return std::move(store).error();
-    Result<ArmProgress> progress = (*store)->progress();
-    if (!progress) return std::move(progress).error();
-    Result<std::string> known = (*store)->scores_input_hash();
-    if (!known) return std::move(known).error();
-    if (*known != scores_hash(arm, *progress, rules)) return false;
+    const Result<ScoreState> state = score_state(run, arm, rules);
+    if (!state) return state.error();
+    if (!state->is_current) return false;
   }
   return true;
 }
@@ -53,19 +70,11 @@ Result<bool> arms_are_scored(RunStore& run, const RunPlan& plan, const ScoringRu
 Status score_arms(RunStore& run, const RunPlan& plan, const ScoringRules& rules, Observer& observer,
                   bool again) {
   for (const ArmSpec& arm : plan.arms) {
-    std::string hash;
-    {
-      Result<std::unique_ptr<ArmStore>> store = run.open_arm_read_only(arm);
-      if (!store) return std::move(store).error();
-      Result<ArmProgress> progress = (*store)->progress();
-      if (!progress) return std::move(progress).error();
-      Result<std::string> known = (*store)->scores_input_hash();
-      if (!known) return std::move(known).error();
-      hash = scores_hash(arm, *progress, rules);
-      if (*known == hash && !again) {
-        observer.phase_skipped("score", arm.arm_id);
-        continue;
-      }
+    const Result<ScoreState> state = score_state(run, arm, rules);
+    if (!state) return state.error();
+    if (state->is_current && !again) {
+      observer.phase_skipped("score", arm.arm_id);
+      continue;
     }
     observer.phase_started("score", arm.arm_id);
     Result<std::unique_ptr<ArmStore>> store = run.open_arm(arm);
@@ -73,7 +82,7 @@ Status score_arms(RunStore& run, const RunPlan& plan, const ScoringRules& rules,
     // What the arm was planned with: an edit of the data since then made other arms.
     const Result<std::unique_ptr<ItemSource>> items = run.items_of(arm.arm_id);
     if (!items) return items.error();
-    if (Status scored = score_arm(**store, **items, rules, hash); !scored) {
+    if (Status scored = score_arm(**store, **items, rules, state->wanted); !scored) {
       return std::move(scored).error().in("arm " + arm.arm_id);
     }
   }
