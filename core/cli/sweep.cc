@@ -76,6 +76,11 @@ Result<bool> Sweep::has_nothing_to_do() const {
     if (!counts) return std::move(counts).error();
     same = counts->accepted == counts->expected;
   }
+  if (same && !sealed) {  // a report that somebody removed is made again
+    Result<bool> there = recorded_files_exist(**run);
+    if (!there) return std::move(there).error();
+    same = *there;
+  }
   if (same || !sealed) return same;
   return Error{
       Code::invalid_input,

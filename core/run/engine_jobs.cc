@@ -156,6 +156,7 @@ Status EngineRun::start_job(const PlannedJob& planned, bool alone) {
   // In the table before it is sent: a checkpoint may arrive while submit still runs.
   const std::string id = job.job_id;
   progress_.in_flight += static_cast<std::int64_t>(job.rows.size());
+  job.request = *request;
   ActiveJob& kept = active_.emplace(id, std::move(job)).first->second;
   fault_point("submit.before");
   Status submitted = backend_->submit(*request);
@@ -236,10 +237,36 @@ Status EngineRun::take(ActiveJob& job) {
     shortage_ = status->failure;
     return ok;
   }
+  if (creation_is_unclear(job, *status)) return look_up_again(job);
   const std::string id = job.job_id;
   Status ended = finish_job(job, to_string(status->state));
   active_.erase(id);
   return ended;
+}
+
+bool EngineRun::creation_is_unclear(const ActiveJob& job, const JobStatus& status) const {
+  const bool unclear = status.failure && (status.failure->code == Code::unavailable ||
+                                          status.failure->code == Code::timeout);
+  return unclear && backend_->facts().resumes && makes_jobs() && !job.cancelled &&
+         job.transient.empty() && job.unanswered.size() == job.rows.size();
+}
+
+// Never created twice without a look: the same key finds the job or proves that there is none. When
+// the provider stays silent the ledger keeps it for the next run.
+Status EngineRun::look_up_again(ActiveJob& job) {
+  const std::string id = job.job_id;
+  Status asked = ok;
+  if (++job.look_ups <= options_.retries) {
+    job.request.attach_only = true;
+    job.looking_up = job.may_be_made = true;
+    asked = backend_->submit(job.request);
+    if (asked) return ok;
+    if (asked.error().code == Code::not_found) return not_at_provider(job);
+  }
+  gave_up_ += static_cast<std::int64_t>(job.unanswered.size());
+  progress_.in_flight -= static_cast<std::int64_t>(job.unanswered.size());
+  active_.erase(id);
+  return ok;
 }
 
 Status EngineRun::accept(ActiveJob& job, ResultRow row) {

@@ -71,6 +71,7 @@ class EngineRun {
     JobRequest request;        // as it was sent last
     bool looking_up = false;   // attach_only, and no sign of it yet
     bool may_be_made = false;  // when the look-up finds nothing
+    int look_ups = 0;          // after the provider's answer to a creation was lost
     bool cancelled = false;
     bool alone = false;  // a suspect
   };
@@ -98,6 +99,9 @@ class EngineRun {
   Status take(ActiveJob& job);
   Status accept(ActiveJob& job, ResultRow row);
   Status finish_job(ActiveJob& job, std::string_view how);
+  // Whether the provider may have the job though its creation failed: the answer was lost.
+  bool creation_is_unclear(const ActiveJob& job, const JobStatus& status) const;
+  Status look_up_again(ActiveJob& job);
   Status close_arm_if_done(ArmRun& arm, const std::string& ended_job);
   bool arm_has_jobs(const ArmRun& arm, const std::string& except) const;
   // False: the request's budget or the run's is spent.

@@ -146,6 +146,19 @@ Result<StageChoice> StageChoice::from(const Wish& wish) {
   return out;
 }
 
+Result<bool> recorded_files_exist(RunStore& run) {
+  const Result<std::vector<PhaseRecord>> records = run.phases();
+  if (!records) return records.error();
+  for (const PhaseRecord& record : *records) {
+    const json outputs = json::parse(record.outputs_json, nullptr, false);
+    for (const auto& output : outputs.items()) {
+      std::error_code ignored;
+      if (!std::filesystem::exists(run.folder() / output.key(), ignored)) return false;
+    }
+  }
+  return true;
+}
+
 Status run_phases(RunStore& run, const std::vector<Phase>& phases, const StageChoice& choice,
                   Observer& observer, const StopFlag& stop) {
   for (const Phase& phase : phases) {

@@ -72,6 +72,9 @@ class StageChoice {
 Status run_phases(RunStore& run, const std::vector<Phase>& phases, const StageChoice& choice,
                   Observer& observer, const StopFlag& stop);
 
+// Whether every file that a phase recorded is still there; what is in it is `verify`'s to tell.
+Result<bool> recorded_files_exist(RunStore& run);
+
 struct StagesDone {
   bool wanted = true;      // no wanted stage has work left
   bool everything = true;  // and no other stage either

@@ -30,6 +30,7 @@ struct Script {
   JobState end_state = JobState::succeeded;
   bool all_records_lost = false;
   bool never_ends = false;
+  int silent_jobs = 0;  // that many polls tell of a creation without an answer
   std::uint32_t next_poll_ms = 0;
   std::string identity = R"({"engine":"scripted"})";
   int die_at_record = -1;  // the backend is lost when it would deliver this record
@@ -80,6 +81,14 @@ class ScriptedBackend final : public Backend {
     if (lost_) return Error{Code::unavailable, "lost"};
     JobStatus status;
     status.next_poll_ms = script_.next_poll_ms;
+    if (script_.silent_jobs > 0 && taken_[job_id] == 0) {
+      --script_.silent_jobs;
+      status.state = JobState::failed;
+      status.failure = Error{Code::timeout, "no answer"};
+      silent_.insert(job_id);
+      return status;
+    }
+    silent_.erase(job_id);
     const bool is_over = waiting_[job_id].empty() || script_.all_records_lost;
     status.state = is_over && !script_.never_ends ? script_.end_state : JobState::running;
     if (cancelled_.contains(job_id)) status.state = JobState::cancelled;
@@ -90,7 +99,8 @@ class ScriptedBackend final : public Backend {
     if (lost_) return Error{Code::unavailable, "lost"};
     FetchResult result;
     auto& ids = waiting_[job_id];
-    if (stuck_ || cancelled_.contains(job_id) || script_.never_ends || script_.all_records_lost) {
+    if (stuck_ || silent_.contains(job_id) || cancelled_.contains(job_id) || script_.never_ends ||
+        script_.all_records_lost) {
       return result;
     }
     if (!ids.empty()) {
@@ -143,7 +153,7 @@ class ScriptedBackend final : public Backend {
   BackendFacts facts_;
   std::map<std::string, std::vector<std::string>> waiting_;
   std::map<std::string, int> taken_;
-  std::set<std::string> cancelled_;
+  std::set<std::string> cancelled_, silent_;
   std::vector<Begun> begun_;
   bool lost_ = false, stuck_ = false;
 };
@@ -737,6 +747,28 @@ BOOST_AUTO_TEST_CASE(d29_a_stop_is_heard_while_a_provider_does_nothing) {
   sweep.script.next_poll_ms = 0;
   BOOST_TEST(sweep.run().complete);
   BOOST_TEST(sweep.script.created.size() == 4u);
+}
+
+// Decision 12: whose creation got no answer may exist; it is looked up and never made twice
+// blindly.
+BOOST_AUTO_TEST_CASE(a_creation_without_an_answer_is_looked_up_under_its_key) {
+  Sweep sweep;
+  sweep.script.remote = true;
+  sweep.script.silent_jobs = 2;
+  BOOST_TEST(sweep.run().complete);
+  BOOST_TEST(sweep.script.created.size() == 4u);
+  for (const auto& [job, times] : sweep.script.created) BOOST_TEST(times == 1, job);
+  BOOST_TEST(sweep.script.delivered == 20);
+
+  Sweep silent;
+  silent.script.remote = true;
+  silent.script.silent_jobs = 1000;
+  const ExecuteSummary gave_up = silent.run();
+  BOOST_TEST(!gave_up.complete);
+  BOOST_TEST(gave_up.gave_up == 20);
+  silent.script.silent_jobs = 0;
+  BOOST_TEST(silent.run().complete);
+  for (const auto& [job, times] : silent.script.created) BOOST_TEST(times == 1, job);
 }
 
 // D17, D21: what is equal to the job of another run, or of another engine, is not that job.
