@@ -2,6 +2,7 @@
 #include "run/engine_run.h"
 
 #include <algorithm>
+#include <set>
 
 namespace promptsweep {
 namespace {
@@ -205,14 +206,55 @@ Status EngineRun::check_engine_of_arms() {
                      "answered, and then start again with --accept_engine_change"};
   }
   for (ArmRun* arm : others) {
-    Result<std::filesystem::path> aside = arm->set_aside();
-    if (!aside) return std::move(aside).error();
-    observer_.message(Severity::warning, "the engine changed; arm " + arm->spec().arm_id +
-                                             " starts again, its former answers are in " +
-                                             aside->string());
-    if (Status built = build_arm(run_, arm->spec(), engine_, items_); !built) return built;
+    if (Status again = start_again(*arm); !again) return again;
     progress_.accepted -= arm->accepted();
     if (Status read = arm->refresh(); !read) return read;
+  }
+  return start_arms_of_other_trials_again();
+}
+
+Status EngineRun::start_again(ArmRun& arm) {
+  Result<std::filesystem::path> aside = arm.set_aside();
+  if (!aside) return std::move(aside).error();
+  observer_.message(Severity::warning, "the engine changed; arm " + arm.spec().arm_id +
+                                           " starts again, its former answers are in " +
+                                           aside->string());
+  const Result<std::unique_ptr<ItemSource>> items = run_.items_of(arm.spec().arm_id);
+  if (!items) return items.error();
+  return build_arm(run_, arm.spec(), engine_, **items);
+}
+
+// Trials of the run that this command does not ask for share controls with those it does: a pair
+// must not keep one arm of the former engine.
+Status EngineRun::start_arms_of_other_trials_again() {
+  const Result<RunPlan> recorded = run_.plan();
+  if (!recorded) return recorded.error();
+  std::set<std::string> live;
+  for (const TrialSpec& trial : recorded->trials) {
+    if (trial.superseded) continue;
+    for (const ArmPair& pair : trial.pairs)
+      live.insert({pair.control_arm_id, pair.treatment_arm_id});
+  }
+  for (const ArmSpec& spec : recorded->arms) {
+    std::error_code ignored;
+    if (spec.engine_id != engine_.engine_id || arms_.contains(spec.arm_id) ||
+        !live.contains(spec.arm_id) ||
+        !std::filesystem::exists(run_.folder() / spec.store_path, ignored))
+      continue;
+    Result<std::unique_ptr<ArmStore>> store = run_.open_arm_read_only(spec);
+    if (!store) return std::move(store).error();
+    const Result<std::string> identity = (*store)->engine_identity();
+    if (!identity) return identity.error();
+    store->reset();
+    if (identity->empty() || *identity == identity_) continue;
+    Result<std::unique_ptr<ArmRun>> arm = ArmRun::load(run_, spec);
+    if (!arm) return std::move(arm).error();
+    if ((*arm)->has_left_jobs()) {
+      return Error{Code::state, "arm " + spec.arm_id +
+                                    " of another trial has open jobs of the former engine; run "
+                                    "the whole sweep with --accept_engine_change"};
+    }
+    if (Status again = start_again(**arm); !again) return again;
   }
   return ok;
 }

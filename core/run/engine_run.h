@@ -85,6 +85,8 @@ class EngineRun {
   BackendServices services();
   Status take_identity();
   Status check_engine_of_arms();
+  Status start_again(ArmRun& arm);
+  Status start_arms_of_other_trials_again();
   Status run_jobs();
   void report(bool force);
 

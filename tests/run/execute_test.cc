@@ -512,6 +512,38 @@ BOOST_AUTO_TEST_CASE(another_engine_is_refused_unless_accepted) {
   BOOST_TEST(std::filesystem::exists(sweep.folder / "run_x/arms/control/arm.before-1.sqlite"));
 }
 
+// A trial that the narrower command does not ask for must not keep half a pair of the old engine.
+BOOST_AUTO_TEST_CASE(an_accepted_engine_leaves_no_answer_of_the_former_in_any_trial) {
+  Sweep sweep;
+  BOOST_TEST(sweep.run().complete);
+  sweep.plan.arms.erase(sweep.plan.arms.begin());  // another arm needs answers
+  ArmSpec more = sweep.plan.arms[0];
+  more.arm_id = "more";
+  more.store_path = "arms/more/arm.sqlite";
+  sweep.plan.arms = {more};
+  sweep.plan.blocks = {{"more", TaskType::closed_book, 0, 6}, {"more", TaskType::open_book, 0, 4}};
+  sweep.plan.trials[0].slug = "trial2";
+  sweep.plan.trials[0].pairs = {{0, "", "more"}};
+  sweep.script.stop_after = &*sweep.stop;
+  sweep.script.stop_at_record = sweep.script.delivered + 2;
+  sweep.run();
+  sweep.stop.emplace();
+  sweep.script.stop_at_record = -1;
+  sweep.script.identity = R"({"engine":"other"})";
+  sweep.options.accept_engine_change = true;
+  BOOST_TEST(sweep.run().complete);
+  Result<std::unique_ptr<RunStore>> store = RunStore::open_read_only(sweep.folder / "run_x");
+  BOOST_REQUIRE(store);
+  const RunPlan recorded = (*store)->plan().value();
+  for (const ArmSpec& arm : recorded.arms) {
+    Result<std::unique_ptr<ArmStore>> arm_store = (*store)->open_arm_read_only(arm);
+    BOOST_REQUIRE(arm_store);
+    BOOST_TEST((*arm_store)->engine_identity().value() != std::string(R"({"engine":"scripted"})"),
+               arm.arm_id);
+    BOOST_TEST((*arm_store)->progress().value().accepted == (arm.arm_id == "more" ? 10 : 0));
+  }
+}
+
 BOOST_AUTO_TEST_CASE(the_budget_of_a_run_bounds_all_retries_together) {
   Sweep sweep;
   sweep.options.retries = 100;
