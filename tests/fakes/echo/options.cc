@@ -125,7 +125,7 @@ FailureRule parse_failure(const json& entry, const std::string& pointer) {
   return rule;
 }
 
-RemoteFailure parse_remote_failure(const json& entry, const std::string& pointer) {
+[[maybe_unused]] RemoteFailure parse_remote_failure(const json& entry, const std::string& pointer) {
   Members members(entry, pointer);
   RemoteFailure rule;
   if (!members.has("kind")) refuse(pointer, "needs a kind");
