@@ -38,6 +38,7 @@ Status EngineRun::take_from_cache() {
     if (!filled) go_on_without_cache(filled.error());
     if (Status closed = close_arm_if_done(*arm, ""); !closed) return closed;
     // Left until its turn, so that an arm that runs changes no other.
+    if (arm_has_jobs(*arm, "")) continue;
     if (Status closed = arm->close(); !closed) return closed;
   }
   return ok;

@@ -80,6 +80,31 @@ bool EngineRun::may_start() const {
   return active_.size() < limit;
 }
 
+EngineRun::ActiveJob& EngineRun::activate(ActiveJob job, ArmStore* store) {
+  const std::string id = job.job_id;
+  {
+    const std::lock_guard lock(ledgers_mutex_);
+    ledgers_[id] = store;
+  }
+  return active_.emplace(id, std::move(job)).first->second;
+}
+
+void EngineRun::close_ledger(const std::string& job_id) {
+  const std::lock_guard lock(ledgers_mutex_);
+  ledgers_.erase(job_id);
+}
+
+void EngineRun::retire(const std::string& job_id) {
+  close_ledger(job_id);
+  active_.erase(job_id);
+}
+
+std::map<std::string, EngineRun::ActiveJob> EngineRun::retire_all() {
+  const std::lock_guard lock(ledgers_mutex_);
+  ledgers_.clear();
+  return std::exchange(active_, {});
+}
+
 Status EngineRun::start_jobs() {
   for (; !late_.empty(); late_.pop_front()) queue_.push_back(std::move(late_.front()));
   if (!suspects_.empty()) {
@@ -157,7 +182,7 @@ Status EngineRun::start_job(const PlannedJob& planned, bool alone) {
   const std::string id = job.job_id;
   progress_.in_flight += static_cast<std::int64_t>(job.rows.size());
   job.request = *request;
-  ActiveJob& kept = active_.emplace(id, std::move(job)).first->second;
+  ActiveJob& kept = activate(std::move(job), *store);
   fault_point("submit.before");
   Status submitted = backend_->submit(*request);
   fault_point("submit.after");
@@ -173,10 +198,10 @@ Status EngineRun::start_job(const PlannedJob& planned, bool alone) {
   kept.unanswered.clear();
   const bool unclear = error.code == Code::unavailable || error.code == Code::timeout;
   if (backend_->facts().resumes && unclear) {
-    active_.erase(id);  // the provider may have it: the ledger keeps it, the next run looks it up
+    retire(id);  // the provider may have it: the ledger keeps it, the next run looks it up
   } else {
     Status ended = finish_job(kept, "refused");
-    active_.erase(id);
+    retire(id);
     if (!ended) return ended;
   }
   return std::move(error).in("the backend " + engine_.backend + " refused a job of " +
@@ -240,7 +265,7 @@ Status EngineRun::take(ActiveJob& job) {
   if (creation_is_unclear(job, *status)) return look_up_again(job);
   const std::string id = job.job_id;
   Status ended = finish_job(job, to_string(status->state));
-  active_.erase(id);
+  retire(id);
   return ended;
 }
 
@@ -265,7 +290,7 @@ Status EngineRun::look_up_again(ActiveJob& job) {
   }
   gave_up_ += static_cast<std::int64_t>(job.unanswered.size());
   progress_.in_flight -= static_cast<std::int64_t>(job.unanswered.size());
-  active_.erase(id);
+  retire(id);
   return ok;
 }
 
@@ -332,6 +357,7 @@ void EngineRun::offer_again(ActiveJob& job, const std::vector<std::size_t>& indi
 // The job is over: what has no record is missing, and what has no final result is offered again
 // while its budget lasts.
 Status EngineRun::finish_job(ActiveJob& job, std::string_view how) {
+  close_ledger(job.job_id);  // its arm's store may be closed below
   Result<ArmStore*> store = job.arm->store();
   if (!store) return std::move(store).error();
   std::vector<std::size_t> again = job.transient;

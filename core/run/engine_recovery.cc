@@ -86,12 +86,14 @@ Status EngineRun::attach(ArmRun& arm, const JobRow& row) {
   job->may_be_made = row.state == "intended" ||
                      (row.resume_token.empty() && job->unanswered.size() == job->rows.size());
   progress_.in_flight += static_cast<std::int64_t>(job->unanswered.size());
-  ActiveJob& kept = active_.emplace(row.job_id, std::move(job).value()).first->second;
+  Result<ArmStore*> store = arm.store();
+  if (!store) return std::move(store).error();
+  ActiveJob& kept = activate(std::move(job).value(), *store);
   const Status submitted = backend_->submit(kept.request);
   if (!submitted && submitted.error().code == Code::not_found) return not_at_provider(kept);
   if (!submitted) {
     progress_.in_flight -= static_cast<std::int64_t>(kept.unanswered.size());
-    active_.erase(row.job_id);
+    retire(row.job_id);
     return backend_->lost() ? ok : submitted;  // still in the ledger: recover_from_loss settles it
   }
   return ok;
@@ -119,7 +121,7 @@ Status EngineRun::not_at_provider(ActiveJob& job) {
   ArmRun& arm = *job.arm;
   std::error_code ignored;
   std::filesystem::remove(job.requests_path, ignored);
-  active_.erase(id);
+  retire(id);
   if (Status ended = (*store)->record_job_terminal(id, "not at the provider"); !ended) return ended;
   if (makes_jobs() && !again.positions.empty()) late_.push_back(std::move(again));
   return close_arm_if_done(arm, id);
@@ -137,8 +139,7 @@ Status EngineRun::recover_from_loss() {
   }
   // A provider's jobs outlive the process that watched them.
   const bool outlives = backend_->facts().remote && backend_->facts().resumes;
-  std::map<std::string, ActiveJob> lost = std::move(active_);
-  active_.clear();
+  const std::map<std::string, ActiveJob> lost = retire_all();
   for (const auto& [id, job] : lost) {
     progress_.in_flight -= static_cast<std::int64_t>(job.unanswered.size());
     if (outlives) continue;
@@ -209,7 +210,7 @@ Status EngineRun::reopen_with_less_memory(const Error& shortage) {
     std::filesystem::remove(job.requests_path, ignored);
     if (!again.positions.empty()) queue_.push_front(std::move(again));
   }
-  active_.clear();
+  retire_all();
   if (!*lowered) return shortage;
   return open_engine();
 }
@@ -219,7 +220,7 @@ void EngineRun::leave_remote_jobs() {
   for (const auto& [id, job] : active_) {
     left_running_ += static_cast<std::int64_t>(job.unanswered.size());
   }
-  active_.clear();
+  retire_all();
 }
 
 // What jobs finish within the grace is kept.
@@ -251,7 +252,7 @@ Status EngineRun::wind_down() {
     if (Status ended = finish_job(job, "abandoned at a stop"); !ended && result)
       result = std::move(ended);
   }
-  active_.clear();
+  retire_all();
   for (auto& [id, arm] : arms_) {
     if (Status closed = arm->close(); !closed && result) result = std::move(closed);
   }

@@ -115,11 +115,10 @@ BackendServices EngineRun::services() {
     observer_.engine_opening(engine_, done, total, stage);
   };
   services.checkpoint = [this](const std::string& job_id, std::string_view token) -> Status {
-    const auto job = active_.find(job_id);
-    if (job == active_.end()) return Error{Code::not_found, "no such job: " + job_id};
-    Result<ArmStore*> store = job->second.arm->store();
-    if (!store) return std::move(store).error();
-    return (*store)->record_checkpoint(job_id, token);
+    const std::lock_guard lock(ledgers_mutex_);
+    const auto ledger = ledgers_.find(job_id);
+    if (ledger == ledgers_.end()) return Error{Code::not_found, "no such job: " + job_id};
+    return ledger->second->record_checkpoint(job_id, token);
   };
   services.should_stop = [this] { return stop_.requested(); };
   services.scratch_folder = run_.folder() / "logs" / engine_.engine_id;

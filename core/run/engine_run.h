@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -93,6 +94,11 @@ class EngineRun {
   // engine_jobs.cc
   Status plan_remaining();
   std::uint64_t line_bytes(const ArmSpec& arm, ArmStore& store, std::int64_t position);
+  // From activate() to retire() a job is in the table and may tell checkpoints into `store`.
+  ActiveJob& activate(ActiveJob job, ArmStore* store);
+  void close_ledger(const std::string& job_id);  // no more checkpoints
+  void retire(const std::string& job_id);
+  std::map<std::string, ActiveJob> retire_all();
   Status start_jobs();
   Status start_job(const PlannedJob& planned, bool alone);
   Result<JobRequest> write_job(ActiveJob& job, ArmStore& store);
@@ -148,7 +154,10 @@ class EngineRun {
   std::deque<PlannedJob> suspects_;  // one request each
   std::deque<PlannedJob> late_;      // of jobs that were looked up in vain
   std::map<std::string, ActiveJob> active_;
-  std::optional<Error> shortage_;  // a job that failed for want of memory
+  // Checkpoints come on a thread of the backend's. A store is taken out before it is closed.
+  std::mutex ledgers_mutex_;
+  std::map<std::string, ArmStore*> ledgers_;  // by job id
+  std::optional<Error> shortage_;             // a job that failed for want of memory
   std::int64_t gave_up_ = 0;
   std::int64_t left_running_ = 0;
   std::int64_t reused_ = 0;

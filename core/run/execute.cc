@@ -72,7 +72,6 @@ class Schedule {
   void add(std::unique_ptr<EngineRun> engine) {
     engines_.push_back({std::move(engine), std::nullopt, State::waiting, ok, {}});
     Entry& entry = engines_.back();
-    entry.need = entry.run->need();
     // An estimate that was too low counts for what was measured from then on.
     entry.run->on_loaded([this, &entry](std::uint64_t ram_bytes) {
       const std::lock_guard lock(mutex_);
@@ -81,6 +80,10 @@ class Schedule {
   }
 
   void run() {
+    // Alone an engine is tried whatever it needs; only beside others somebody must tell.
+    if (engines_.size() > 1) {
+      for (Entry& entry : engines_) entry.need = entry.run->need();
+    }
     std::unique_lock lock(mutex_);
     while (true) {
       if (!stop_.requested()) start_what_fits();

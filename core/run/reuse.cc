@@ -74,24 +74,22 @@ Result<std::int64_t> fill_from_cache(ArmStore& store, const ArmSpec& arm,
                                      const std::function<void(const std::string&)>& filled) {
   Result<std::function<std::string(const RequestRow&)>> key = cache_keys(arm, engine_identity);
   if (!key) return std::move(key).error();
-  Result<std::vector<RequestRow>> pending = store.pending();
-  if (!pending) return std::move(pending).error();
+  const Result<std::vector<ArmStore::RequestState>> states = store.request_states();
+  if (!states) return states.error();
   std::int64_t count = 0;
-  Status result = ok;
-  for (const RequestRow& request : *pending) {
+  Status result = store.for_each_request([&](std::int64_t position, const RequestRow& request) {
+    const ArmStore::RequestState& state = (*states)[static_cast<std::size_t>(position)];
+    if (state.accepted || state.in_job) return Status(ok);
     Result<std::optional<ResultRow>> found = cache.find((*key)(request));
-    if (!found) {
-      result = std::move(found).error();
-      break;
-    }
-    if (!*found) continue;
+    if (!found) return Status(std::move(found).error());
+    if (!*found) return Status(ok);
     ResultRow row = **std::move(found);
     row.request_id = request.request_id;
-    result = store.put_result(row);
-    if (!result) break;
+    if (Status put = store.put_result(row); !put) return put;
     ++count;
     if (filled) filled(request.request_id);
-  }
+    return Status(ok);
+  });
   Status flushed = store.flush();
   if (!result) return std::move(result).error();
   if (!flushed) return std::move(flushed).error();
