@@ -23,6 +23,7 @@ namespace {
 struct Script {
   std::function<ResultRow(const std::string& request_id, int offer)> answer;
   std::function<Status(const JobRequest&)> on_submit;
+  std::function<void()> on_destroy;
   bool partial_fetch = true;
   bool concurrent = true;
   bool remote = false;  // and resumes: jobs are kept in `at_provider` beyond the backend's life
@@ -55,6 +56,9 @@ class ScriptedBackend final : public Backend {
     facts_.concurrent_jobs = script.concurrent;
     facts_.max_concurrent_jobs = 8;
     facts_.remote = facts_.resumes = script.remote;
+  }
+  ~ScriptedBackend() override {
+    if (script_.on_destroy) script_.on_destroy();
   }
   const BackendFacts& facts() const override { return facts_; }
   Result<std::string> engine_identity() override { return script_.identity; }
@@ -834,6 +838,33 @@ BOOST_AUTO_TEST_CASE(no_run_attaches_to_jobs_of_another_run_or_engine) {
   BOOST_TEST(replaced.run().complete);
   BOOST_TEST(replaced.script.created.size() == 8u);
   BOOST_TEST(replaced.script.delivered == former + 20);
+}
+
+// A backend tells checkpoints on a thread of its own, while jobs come and go and arms are closed.
+BOOST_AUTO_TEST_CASE(checkpoints_may_come_at_any_time_on_another_thread) {
+  Sweep sweep;
+  std::vector<std::thread> tellers;
+  std::atomic<int> stored{0};
+  sweep.options.open = [&](const EngineSpec&,
+                           BackendServices services) -> Result<std::unique_ptr<Backend>> {
+    sweep.script.on_submit = [&,
+                              checkpoint = services.checkpoint](const JobRequest& job) -> Status {
+      const Status early = checkpoint(job.job_id, "early");  // while submit still runs
+      BOOST_TEST(bool(early));
+      tellers.emplace_back([&stored, checkpoint, id = job.job_id] {
+        for (int i = 0; i < 20; ++i) stored += bool(checkpoint(id, std::to_string(i))) ? 1 : 0;
+      });
+      return ok;
+    };
+    return std::unique_ptr<Backend>(new ScriptedBackend(sweep.script));
+  };
+  sweep.script.on_destroy = [&] {  // no thread of a backend outlives it
+    for (std::thread& teller : tellers) teller.join();
+  };
+  sweep.options.lines_per_part = 2;
+  BOOST_TEST(sweep.run().complete);
+  BOOST_TEST(stored <= static_cast<int>(tellers.size()) * 20);
+  BOOST_TEST(sweep.answers().size() == 20u);
 }
 
 BOOST_AUTO_TEST_CASE(manifests_say_what_is_complete) {
