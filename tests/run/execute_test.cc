@@ -77,7 +77,10 @@ class ScriptedBackend final : public Backend {
     for (std::string line; std::getline(in, line);) {
       waiting_[job.job_id].push_back(nlohmann::json::parse(line).at("request_id"));
     }
-    BOOST_TEST(waiting_[job.job_id].size() == job.request_count);
+    // Not Boost's macros: their log belongs to one thread, and each engine has its own.
+    if (waiting_[job.job_id].size() != job.request_count) {
+      return Error{Code::data, "request_count does not match the file"};
+    }
     script_.job_sizes.push_back(job.request_count);
     return ok;
   }
@@ -850,8 +853,8 @@ BOOST_AUTO_TEST_CASE(checkpoints_may_come_at_any_time_on_another_thread) {
                            BackendServices services) -> Result<std::unique_ptr<Backend>> {
     sweep.script.on_submit = [&,
                               checkpoint = services.checkpoint](const JobRequest& job) -> Status {
-      const Status early = checkpoint(job.job_id, "early");  // while submit still runs
-      BOOST_TEST(bool(early));
+      // While submit still runs.
+      if (Status early = checkpoint(job.job_id, "early"); !early) return early;
       tellers.emplace_back([&, checkpoint, id = job.job_id] {
         while (!ended) stored += bool(checkpoint(id, "later")) ? 1 : 0;
       });
