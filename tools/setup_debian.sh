@@ -9,7 +9,7 @@ set -euo pipefail
 
 packages=(g++ cmake ninja-build ccache make git ca-certificates
   libboost-dev libboost-filesystem-dev libboost-program-options-dev nlohmann-json3-dev
-  libyaml-cpp-dev libsqlite3-dev libssl-dev libicu-dev libvalijson-dev)
+  libyaml-cpp-dev libsqlite3-dev libcurl4-openssl-dev libssl-dev libicu-dev libvalijson-dev)
 test_packages=(libboost-test-dev zstd python3 python3-jsonschema python3-yaml strace)
 ci_packages=(clang-16 clang-tidy-16 clang-format-16 libclang-rt-16-dev)
 model_packages=(python3-torch python3-numpy libopenblas0)
