@@ -35,6 +35,12 @@ namespace {
 
 using nlohmann::json;
 
+// A batch service that is asked one request at a time bills its standard price.
+bool asks_in_real_time(const EngineSpec& engine) {
+  const json options = json::parse(engine.options_json, nullptr, false);
+  return options.is_object() && options.value("mode", json()) == json("realtime");
+}
+
 PriceQuote quote_for(const SweepConfig& config, const EngineSpec& engine,
                      const PluginInfo* plugin) {
   PriceQuote quote;
@@ -48,7 +54,7 @@ PriceQuote quote_for(const SweepConfig& config, const EngineSpec& engine,
   }
   // Only what outlives this process is a batch service.
   const bool is_batch_service = plugin == nullptr || plugin->facts.resumes;
-  quote.batch = config.use_batch_api && is_batch_service;
+  quote.batch = config.use_batch_api && is_batch_service && !asks_in_real_time(engine);
   const PricingConfig& pricing = config.pricing;
   if (const auto provider = pricing.providers.find(engine.backend);
       provider != pricing.providers.end()) {

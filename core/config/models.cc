@@ -39,6 +39,12 @@ void add_local_options(const YAML::Node& root, BackendDefaults& defaults) {
   }
 }
 
+// The original's key for the service's two ways, as the option of the plugin.
+void add_fireworks_options(const YAML::Node& root, BackendDefaults& defaults) {
+  const auto batch = read_boolean(child(root, "use_batch_api"));
+  if (batch && !*batch) set_if_absent(defaults.options, "mode", YAML::Node("realtime"));
+}
+
 // These keys speak to the original's two local engines alone; elsewhere they would do nothing.
 void warn_of_local_keys(const YAML::Node& root, const std::string& backend, Problems& problems) {
   const bool ollama = backend == "local_ollama", llama_cpp = backend == "llamacpp_cuda";
@@ -69,6 +75,7 @@ BackendDefaults read_defaults(const YAML::Node& root, Problems& problems, SweepC
     return out;
   }
   warn_of_local_keys(root, "", problems);
+  if (out.backend == "fireworks") add_fireworks_options(root, out);
   if (out.backend == "alt") {
     config.run_refusals.push_back(problems.place(child(root, "backend")).text() +
                                   " backend: alt (OpenAI and Anthropic batches) has no plugin; "

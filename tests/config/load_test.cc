@@ -99,6 +99,17 @@ BOOST_AUTO_TEST_CASE(local_engines_mean_their_plugins) {
   BOOST_TEST(options == json({{"model", "a.gguf"}, {"n_gpu_layers", -1}}));
 }
 
+BOOST_AUTO_TEST_CASE(use_batch_api_chooses_the_mode_of_fireworks) {
+  const auto options = [&](const std::string& text) {
+    return good(sets + "model_id: m\n" + text).models.at(0).backend_options_json;
+  };
+  BOOST_TEST(options("use_batch_api: false\n") == R"({"mode":"realtime"})");
+  BOOST_TEST(options("use_batch_api: true\n") == "{}");
+  BOOST_TEST(options("use_batch_api: false\nbackend_options: {mode: batch}\n") ==
+             R"({"mode":"batch"})");
+  BOOST_TEST(options("use_batch_api: false\nbackend: echo\n") == "{}");
+}
+
 BOOST_AUTO_TEST_CASE(alt_loads_and_is_refused_at_run) {
   const SweepConfig config = good(sets + "backend: alt\nprovider: {name: openai, model: gpt}\n");
   BOOST_TEST(config.run_refusals.size() == 1u);
