@@ -97,8 +97,9 @@ Reply Server::call(Request request, const std::function<bool()>& should_stop) {
   if (!reply.good()) throw explain(what, reply, options_);
   if (!is_answer(reply.body)) {
     const ReadReply read = read_reply(reply.body);
-    throw psw::Error(PSW_E_DATA, what + ": " + (read.error.empty() ? "the reply is not whole JSON"
-                                                                   : read.error));
+    throw psw::Error(
+        PSW_E_DATA,
+        what + ": " + (read.error.empty() ? "the reply is not whole JSON" : read.error));
   }
   return reply;
 }
