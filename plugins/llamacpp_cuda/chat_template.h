@@ -3,12 +3,14 @@
 // recognises templates). Immutable after construction.
 #pragma once
 
+#include <promptsweep/lines.h>
+
 #include <string>
 #include <vector>
 
-#include "protocol.h"
-
 namespace llamacpp {
+
+using psw::lines::Message;
 
 class ChatTemplate {
  public:

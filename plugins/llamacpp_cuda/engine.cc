@@ -8,6 +8,10 @@
 namespace llamacpp {
 namespace {
 
+using psw::lines::Answer;
+using psw::lines::answer_body;
+using psw::lines::Finish;
+
 double ms_between(std::chrono::steady_clock::time_point from,
                   std::chrono::steady_clock::time_point to) {
   return std::chrono::duration<double, std::milli>(to - from).count();
@@ -247,20 +251,20 @@ bool Engine::take_token(Sequence& sequence) {
 
 void Engine::finish(Sequence& sequence, bool reached_limit) {
   const Clock::time_point now = Clock::now();
+  const psw::Usage usage{sequence.prompt.size(), sequence.completion_tokens};
   Answer answer;
   answer.text = std::move(sequence.text);
-  answer.reached_limit = reached_limit;
+  answer.finish = reached_limit ? Finish::length : Finish::stop;
   answer.model = model_.name();
-  answer.prompt_tokens = sequence.prompt.size();
+  answer.prompt_tokens = answer.prompt_tokens_evaluated = sequence.prompt.size();
   answer.completion_tokens = sequence.completion_tokens;
-  if (sequence.query.temperature > 0 && sequence.query.seed) answer.seed_honoured = true;
+  if (sequence.query.seed_to_send()) answer.seed_honoured = true;
   answer.queue_ms = ms_between(sequence.from.since, sequence.started);
   answer.prefill_ms = ms_between(sequence.started, sequence.first_token);
   answer.decode_ms = ms_between(sequence.first_token, now);
   answer.total_ms = ms_between(sequence.started, now);
   sequence.from.job.deliver(sequence.from.request, answer_body(answer),
-                            reached_limit ? PSW_OUTCOME_TRUNCATED : PSW_OUTCOME_OK,
-                            {answer.prompt_tokens, answer.completion_tokens});
+                            reached_limit ? PSW_OUTCOME_TRUNCATED : PSW_OUTCOME_OK, usage);
 }
 
 void Engine::fail_all(const std::string& sentence) {

@@ -19,7 +19,6 @@
 
 #include "model.h"
 #include "options.h"
-#include "protocol.h"
 
 namespace llamacpp {
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <llama.h>
+#include <promptsweep/lines.h>
 
 #include <memory>
 #include <optional>
@@ -14,9 +15,11 @@
 
 #include "chat_template.h"
 #include "options.h"
-#include "protocol.h"
 
 namespace llamacpp {
+
+using psw::lines::parse_query;
+using psw::lines::Query;
 
 class Model {
  public:

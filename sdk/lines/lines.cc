@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "protocol.h"
+#include <promptsweep/lines.h>
 
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <promptsweep/backend.hpp>
 
-namespace llamacpp {
+namespace psw {
+namespace lines {
 namespace {
 
 using nlohmann::json;
@@ -45,6 +46,36 @@ Message read_message(const json& message) {
   return out;
 }
 
+const char* name_of(Finish finish) {
+  switch (finish) {
+    case Finish::stop:
+      return "stop";
+    case Finish::length:
+      return "length";
+    case Finish::content_filter:
+      return "content_filter";
+  }
+  return "stop";
+}
+
+template <class T>
+json or_null(const std::optional<T>& value) {
+  return value ? json(*value) : json();
+}
+
+json timings_of(const Answer& answer) {
+  json out;  // null until something was measured
+  if (answer.queue_ms) out["queue_ms"] = *answer.queue_ms;
+  if (answer.prefill_ms) out["prefill_ms"] = *answer.prefill_ms;
+  if (answer.decode_ms) out["decode_ms"] = *answer.decode_ms;
+  if (answer.total_ms) out["total_ms"] = *answer.total_ms;
+  return out;
+}
+
+std::string one_line(const json& value) {
+  return value.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
 }  // namespace
 
 Query parse_query(std::string_view line) {
@@ -77,20 +108,39 @@ Query parse_query(std::string_view line) {
   return query;
 }
 
-std::string answer_body(const Answer& answer) {
-  const json body{{"text", answer.text},
-                  {"finish_reason", answer.reached_limit ? "length" : "stop"},
-                  {"model", answer.model},
-                  {"prompt_tokens", answer.prompt_tokens},
-                  {"prompt_tokens_evaluated", answer.prompt_tokens},
-                  {"completion_tokens", answer.completion_tokens},
-                  {"seed_honoured", answer.seed_honoured ? json(*answer.seed_honoured) : json()},
-                  {"timings",
-                   {{"queue_ms", answer.queue_ms},
-                    {"prefill_ms", answer.prefill_ms},
-                    {"decode_ms", answer.decode_ms},
-                    {"total_ms", answer.total_ms}}}};
-  return body.dump(-1, ' ', false, json::error_handler_t::replace);
+bool wishes_seed(std::string_view line) {
+  // Within a text the quote would be escaped, so that this finds the member or nothing.
+  if (line.find("\"seed\"") == std::string_view::npos) return false;
+  return parse_query(line).seed_to_send().has_value();
 }
 
-}  // namespace llamacpp
+std::size_t prompt_bytes(const Query& query) {
+  std::size_t bytes = query.prompt ? query.prompt->size() : 0;
+  for (const Message& message : query.messages) bytes += message.content.size();
+  return bytes;
+}
+
+std::string answer_body(const Answer& answer) {
+  json body{{"text", answer.text},
+            {"finish_reason", name_of(answer.finish)},
+            {"model", answer.model},
+            {"prompt_tokens", or_null(answer.prompt_tokens)},
+            {"prompt_tokens_evaluated", or_null(answer.prompt_tokens_evaluated)},
+            {"completion_tokens", or_null(answer.completion_tokens)},
+            {"seed_honoured", or_null(answer.seed_honoured)},
+            {"timings", timings_of(answer)}};
+  if (!answer.remote_id.empty()) body["remote_id"] = answer.remote_id;
+  if (!answer.system_fingerprint.empty()) body["system_fingerprint"] = answer.system_fingerprint;
+  if (!answer.reasoning.empty()) body["reasoning"] = answer.reasoning;
+  if (!answer.logprobs_json.empty())
+    body["logprobs"] = json::parse(answer.logprobs_json, nullptr, false);
+  if (body.contains("logprobs") && body["logprobs"].is_discarded()) body.erase("logprobs");
+  return one_line(body);
+}
+
+std::string failure_body(std::string_view sentence) {
+  return one_line(json{{"error", std::string(sentence)}});
+}
+
+}  // namespace lines
+}  // namespace psw
