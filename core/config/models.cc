@@ -32,7 +32,7 @@ void add_local_options(const YAML::Node& root, BackendDefaults& defaults) {
   set_if_absent(defaults.options, ollama ? "max_concurrent_requests" : "n_parallel",
                 child(root, "max_concurrent_requests"));
   if (ollama) {
-    set_if_absent(defaults.options, "endpoint", child(root, "local_endpoint"));
+    set_if_absent(defaults.options, "base_url", child(root, "local_endpoint"));
   } else {
     set_if_absent(defaults.options, "model", child(root, "local_model"));
     set_if_absent(defaults.options, "n_gpu_layers", child(root, "local_n_gpu_layers"));

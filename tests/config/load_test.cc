@@ -88,7 +88,7 @@ BOOST_AUTO_TEST_CASE(local_engines_mean_their_plugins) {
            "local_n_ctx: 4096\nmax_concurrent_requests: 3\n");
   BOOST_TEST(config.models.at(0).backend == "local_ollama");
   json options = json::parse(config.models.at(0).backend_options_json);
-  BOOST_TEST(options == json({{"endpoint", "http://127.0.0.1:1"},
+  BOOST_TEST(options == json({{"base_url", "http://127.0.0.1:1"},
                               {"num_ctx", 4096},
                               {"max_concurrent_requests", 3}}));
   config = good(sets +
