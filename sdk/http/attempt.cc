@@ -1,0 +1,488 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "attempt.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cstdio>
+#include <new>
+#include <promptsweep/backend.hpp>
+
+#include "text.h"
+
+namespace psw {
+namespace http {
+namespace {
+
+// A request that must not be sent twice takes only a connection that was used just now. Servers
+// keep idle ones for five seconds and more, so that it is not closed under the request.
+constexpr long fresh_connection_s = 2;
+constexpr long any_connection_s = 118;  // libcurl's default
+
+bool is_token(std::string_view text) {
+  constexpr std::string_view marks = "!#$%&'*+-.^_`|~";
+  return !text.empty() && std::all_of(text.begin(), text.end(), [&](char c) {
+    return (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z') ||
+           marks.find(c) != std::string_view::npos;
+  });
+}
+
+bool is_field_value(std::string_view text) {
+  return text.find_first_of(std::string_view("\r\n\0", 3)) == std::string_view::npos;
+}
+
+bool names(const std::vector<Header>& headers, std::string_view name) {
+  return std::any_of(headers.begin(), headers.end(),
+                     [&](const Header& h) { return equal_any_case(h.name, name); });
+}
+
+long whole_seconds(Milliseconds time) { return long((time.count() + 999) / 1000); }
+
+}  // namespace
+
+Attempt::Attempt(const ClientOptions& options, const std::function<void(CURL*)>& set_up)
+    : easy_(curl_easy_init()), set_up_(set_up) {
+  if (!easy_) throw std::bad_alloc();
+  set_constants(options);
+}
+
+Attempt::~Attempt() {
+  clear();
+  curl_easy_cleanup(easy_);
+}
+
+void Attempt::set_constants(const ClientOptions& options) {
+  curl_easy_setopt(easy_, CURLOPT_PRIVATE, this);
+  curl_easy_setopt(easy_, CURLOPT_ERRORBUFFER, error_text_);
+  curl_easy_setopt(easy_, CURLOPT_NOSIGNAL, 1L);
+  // Ending a transfer must not wait for a slow resolver.
+  curl_easy_setopt(easy_, CURLOPT_QUICK_EXIT, 1L);
+  curl_easy_setopt(easy_, CURLOPT_PROTOCOLS_STR, "http,https");
+  curl_easy_setopt(easy_, CURLOPT_FOLLOWLOCATION, 0L);
+  curl_easy_setopt(easy_, CURLOPT_SSL_VERIFYPEER, 1L);
+  curl_easy_setopt(easy_, CURLOPT_SSL_VERIFYHOST, 2L);
+  curl_easy_setopt(easy_, CURLOPT_HTTP_VERSION, long(CURL_HTTP_VERSION_2TLS));
+  curl_easy_setopt(easy_, CURLOPT_TCP_NODELAY, 1L);
+  curl_easy_setopt(easy_, CURLOPT_TCP_KEEPALIVE, 1L);
+  curl_easy_setopt(easy_, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+  curl_easy_setopt(easy_, CURLOPT_CONNECTTIMEOUT_MS, long(options.connect_deadline.count()));
+  curl_easy_setopt(easy_, CURLOPT_USERAGENT, options.user_agent.c_str());
+  // An empty proxy also switches off those of the environment.
+  curl_easy_setopt(easy_, CURLOPT_PROXY, options.proxy.c_str());
+  if (!options.ca_bundle.empty()) {
+    curl_easy_setopt(easy_, CURLOPT_CAINFO, options.ca_bundle.c_str());
+  }
+  curl_easy_setopt(easy_, CURLOPT_HEADERFUNCTION, headers_line);
+  curl_easy_setopt(easy_, CURLOPT_HEADERDATA, this);
+  curl_easy_setopt(easy_, CURLOPT_WRITEFUNCTION, write_bytes);
+  curl_easy_setopt(easy_, CURLOPT_WRITEDATA, this);
+  curl_easy_setopt(easy_, CURLOPT_PREREQFUNCTION, before_send);
+  curl_easy_setopt(easy_, CURLOPT_PREREQDATA, this);
+  set_up_(easy_);
+}
+
+bool Attempt::begin(AttemptOf of, const ClientOptions& options) {
+  if (!plain_) {
+    curl_easy_reset(easy_);
+    set_constants(options);
+    plain_ = true;
+  }
+  of_ = std::move(of);
+  begun_at_ = std::chrono::steady_clock::now();
+  reply_.started_unix_us = psw::unix_us_now();
+  const Request& request = *of_.request;
+  if (!is_token(request.method)) return refuse("the method of the request is not readable");
+  if (!is_field_value(request.url)) return refuse("the address of the request is not readable");
+  curl_easy_setopt(easy_, CURLOPT_URL, request.url.c_str());
+  const long deadline = long(std::max<std::int64_t>(request.deadline.count(), 1));
+  curl_easy_setopt(easy_, CURLOPT_TIMEOUT_MS, deadline);
+  curl_easy_setopt(easy_, CURLOPT_LOW_SPEED_LIMIT, request.stall.count() > 0 ? 1L : 0L);
+  curl_easy_setopt(easy_, CURLOPT_LOW_SPEED_TIME, whole_seconds(request.stall));
+  curl_easy_setopt(easy_, CURLOPT_MAXAGE_CONN,
+                   request.repeatable ? any_connection_s : fresh_connection_s);
+  return set_body() && set_headers(options);
+}
+
+bool Attempt::refuse(std::string why) {
+  broken_ = Failure::local;
+  broken_text_ = std::move(why);
+  return false;
+}
+
+// ---- what is sent ----------------------------------------------------------------------------
+
+bool Attempt::set_body() {
+  const Request& request = *of_.request;
+  if (int(!request.body.empty()) + int(!request.body_file.empty()) + int(!request.parts.empty()) >
+      1) {
+    return refuse("a request has more than one body");
+  }
+  if (!request.parts.empty()) return set_parts();
+  const bool posts = request.method == "POST" || request.method == "PUT" ||
+                     request.method == "PATCH" || !request.body.empty() ||
+                     !request.body_file.empty();
+  if (!posts) {
+    curl_easy_setopt(easy_, CURLOPT_HTTPGET, 1L);
+    if (request.method == "HEAD") {
+      curl_easy_setopt(easy_, CURLOPT_NOBODY, 1L);
+      plain_ = false;
+    }
+    set_method();
+    return true;
+  }
+  curl_easy_setopt(easy_, CURLOPT_POST, 1L);
+  set_method();
+  if (request.body_file.empty()) {
+    curl_easy_setopt(easy_, CURLOPT_POSTFIELDS, request.body.data());
+    curl_easy_setopt(easy_, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(request.body.size()));
+    return true;
+  }
+  plain_ = false;
+  std::error_code failed;
+  upload_size_ = std::filesystem::file_size(request.body_file, failed);
+  if (!failed) upload_.open(request.body_file, std::ios::binary);
+  if (failed || !upload_) return refuse("cannot read " + request.body_file.string());
+  upload_left_ = upload_size_;
+  curl_easy_setopt(easy_, CURLOPT_POSTFIELDS, nullptr);
+  curl_easy_setopt(easy_, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(upload_size_));
+  curl_easy_setopt(easy_, CURLOPT_READFUNCTION, read_bytes);
+  curl_easy_setopt(easy_, CURLOPT_READDATA, this);
+  curl_easy_setopt(easy_, CURLOPT_SEEKFUNCTION, seek_upload);
+  curl_easy_setopt(easy_, CURLOPT_SEEKDATA, this);
+  return true;
+}
+
+// The method's name, where the kind of the request does not imply it.
+void Attempt::set_method() {
+  const Request& request = *of_.request;
+  const bool implied =
+      request.method == "GET" || request.method == "POST" || request.method == "HEAD";
+  const bool get_with_body = request.method == "GET" && !request.body.empty();
+  if (implied && !get_with_body) {
+    curl_easy_setopt(easy_, CURLOPT_CUSTOMREQUEST, nullptr);
+  } else {
+    curl_easy_setopt(easy_, CURLOPT_CUSTOMREQUEST, request.method.c_str());
+  }
+}
+
+bool Attempt::set_parts() {
+  const Request& request = *of_.request;
+  plain_ = false;
+  mime_ = curl_mime_init(easy_);
+  if (!mime_) return refuse("out of memory");
+  for (const Part& part : request.parts) {
+    curl_mimepart* out = curl_mime_addpart(mime_);
+    if (!out) return refuse("out of memory");
+    CURLcode done = part.file.empty() ? curl_mime_data(out, part.body.data(), part.body.size())
+                                      : curl_mime_filedata(out, part.file.c_str());
+    if (done != CURLE_OK) return refuse("cannot read " + part.file.string());
+    if (!part.file.empty() && !std::ifstream(part.file)) {
+      return refuse("cannot read " + part.file.string());
+    }
+    curl_mime_name(out, part.name.c_str());
+    if (!part.filename.empty()) curl_mime_filename(out, part.filename.c_str());
+    if (!part.content_type.empty()) curl_mime_type(out, part.content_type.c_str());
+  }
+  curl_easy_setopt(easy_, CURLOPT_MIMEPOST, mime_);
+  set_method();
+  return true;
+}
+
+bool Attempt::add_header(const std::string& name, const std::string& value) {
+  if (!is_token(name) || !is_field_value(value)) {
+    return refuse("the header " + (is_token(name) ? name : "of the request") + " is not readable");
+  }
+  // "Name;" is how libcurl is told of an empty value; "Name:" would remove the header.
+  std::string line = value.empty() ? name + ";" : name + ": " + value;
+  curl_slist* longer = curl_slist_append(lines_, line.c_str());
+  if (!value.empty() && !secret_.empty()) wipe(line);
+  if (!longer) return refuse("out of memory");
+  lines_ = longer;
+  return true;
+}
+
+bool Attempt::set_headers(const ClientOptions& options) {
+  const Request& request = *of_.request;
+  lines_ = curl_slist_append(nullptr, "Expect:");
+  if (!lines_) return refuse("out of memory");
+  if (request.parts.empty() && !names(request.headers, "Content-Type")) {
+    // libcurl would call every body a form.
+    curl_slist_append(lines_, "Content-Type:");
+  }
+  for (const Header& header : request.headers) {
+    if (!add_header(header.name, header.value)) return false;
+  }
+  if (!request.secret.empty() && !set_secret(options)) return false;
+  curl_easy_setopt(easy_, CURLOPT_HTTPHEADER, lines_);
+  return true;
+}
+
+bool Attempt::set_secret(const ClientOptions& options) {
+  const std::string& name = of_.request->secret;
+  if (!options.secret) return refuse("the secret " + name + " is not available");
+  try {
+    secret_ = options.secret(name);
+  } catch (const std::exception&) {
+    // What was thrown could show more than the name.
+    return refuse("the secret " + name + " is not available");
+  }
+  if (secret_.empty()) return refuse("the secret " + name + " is empty");
+  std::string value = "Bearer " + secret_;
+  const bool added = add_header("Authorization", value);
+  wipe(value);
+  return added;
+}
+
+std::size_t Attempt::on_upload(char* to, std::size_t size) {
+  const std::size_t wanted = std::size_t(std::min<std::uint64_t>(size, upload_left_));
+  if (wanted == 0) return 0;
+  upload_.read(to, std::streamsize(wanted));
+  const std::size_t got = std::size_t(upload_.gcount());
+  if (got == 0) {
+    refuse(of_.request->body_file.string() + " became shorter while it was sent");
+    return CURL_READFUNC_ABORT;
+  }
+  upload_left_ -= got;
+  return got;
+}
+
+std::size_t Attempt::read_bytes(char* data, std::size_t size, std::size_t count, void* self) {
+  return static_cast<Attempt*>(self)->on_upload(data, size * count);
+}
+
+int Attempt::seek_upload(void* self, curl_off_t offset, int origin) {
+  auto& attempt = *static_cast<Attempt*>(self);
+  if (origin != SEEK_SET || offset < 0 || std::uint64_t(offset) > attempt.upload_size_) {
+    return CURL_SEEKFUNC_FAIL;
+  }
+  attempt.upload_.clear();
+  attempt.upload_.seekg(std::streamoff(offset));
+  attempt.upload_left_ = attempt.upload_size_ - std::uint64_t(offset);
+  return attempt.upload_ ? CURL_SEEKFUNC_OK : CURL_SEEKFUNC_FAIL;
+}
+
+int Attempt::before_send(void* self, char*, char*, int, int) {
+  return static_cast<Attempt*>(self)->on_send() ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT;
+}
+
+// libcurl sends a request again of its own accord when a connection that it had kept turns out to
+// be closed; it then comes here again.
+bool Attempt::on_send() {
+  if (++sends_ > 1) {
+    acted_in_earlier_send_ = acted_in_earlier_send_ || may_have_acted();
+    if (acted_in_earlier_send_ && !of_.request->repeatable) {
+      broken_ = Failure::reset;
+      broken_text_ = "the connection was lost before a reply came";
+      return false;
+    }
+  }
+  sent_at_ = std::chrono::steady_clock::now();
+  reply_.started_unix_us = psw::unix_us_now();
+  if (of_.on_send) of_.on_send();
+  return true;
+}
+
+// ---- what comes back -------------------------------------------------------------------------
+
+std::size_t Attempt::headers_line(char* data, std::size_t size, std::size_t count, void* self) {
+  const bool fine = static_cast<Attempt*>(self)->on_headers_line({data, size * count});
+  return fine ? size * count : CURL_WRITEFUNC_ERROR;
+}
+
+bool Attempt::on_headers_line(std::string_view line) {
+  if (!first_byte_came_) {
+    first_byte_came_ = true;
+    first_byte_at_ = std::chrono::steady_clock::now();
+  }
+  if (line.substr(0, 5) == "HTTP/") {  // also after an interim reply such as 100
+    reply_.headers.clear();
+    const std::size_t blank = std::min(line.find(' '), line.size());
+    const std::string_view rest = trimmed(line.substr(blank));
+    reply_.status = 0;
+    std::from_chars(rest.data(), rest.data() + rest.size(), reply_.status);
+    return true;
+  }
+  const std::size_t colon = line.find(':');
+  if (colon == std::string_view::npos) return true;
+  reply_.headers.push_back(
+      {std::string(trimmed(line.substr(0, colon))), std::string(trimmed(line.substr(colon + 1)))});
+  return true;
+}
+
+std::size_t Attempt::write_bytes(char* data, std::size_t size, std::size_t count, void* self) {
+  const bool fine = static_cast<Attempt*>(self)->on_bytes({data, size * count});
+  return fine ? size * count : CURL_WRITEFUNC_ERROR;
+}
+
+bool Attempt::on_bytes(std::string_view bytes) {
+  const bool to_file = !of_.partial.empty() && reply_.status >= 200 && reply_.status < 300;
+  if (to_file) return save(bytes);
+  const std::size_t limit = of_.request->max_reply_bytes;
+  curl_off_t announced = -1;
+  if (reply_.body.empty()) {
+    curl_easy_getinfo(easy_, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &announced);
+  }
+  const bool too_large = bytes.size() > limit - reply_.body.size() ||
+                         (announced > 0 && std::uint64_t(announced) > limit);
+  if (too_large) {
+    broken_ = Failure::too_large;
+    broken_text_ = "the reply has more than " + std::to_string(limit) + " bytes";
+    return false;
+  }
+  if (announced > 0) reply_.body.reserve(std::size_t(announced));
+  reply_.body += bytes;
+  return true;
+}
+
+bool Attempt::save(std::string_view bytes) {
+  if (!saved_.is_open()) saved_.open(of_.partial, std::ios::binary | std::ios::trunc);
+  saved_.write(bytes.data(), std::streamsize(bytes.size()));
+  if (saved_) return true;
+  return refuse("cannot write " + of_.partial);
+}
+
+// ---- what came of it -------------------------------------------------------------------------
+
+bool Attempt::may_have_acted() const {
+  long head = 0;
+  curl_off_t body = 0;
+  curl_easy_getinfo(easy_, CURLINFO_REQUEST_SIZE, &head);
+  curl_easy_getinfo(easy_, CURLINFO_SIZE_UPLOAD_T, &body);
+  return head > 0 || body > 0;
+}
+
+Failure Attempt::timed_out_in() const {
+  const auto deadline = of_.request->deadline;
+  const auto spent = std::chrono::steady_clock::now() - begun_at_;
+  if (sends_ > 0 || spent >= deadline) return Failure::timeout;
+  curl_off_t resolved = 0, connected = 0;
+  curl_easy_getinfo(easy_, CURLINFO_NAMELOOKUP_TIME_T, &resolved);
+  curl_easy_getinfo(easy_, CURLINFO_CONNECT_TIME_T, &connected);
+  if (resolved == 0) return Failure::resolve;
+  return connected == 0 ? Failure::connect : Failure::tls;
+}
+
+Failure Attempt::failure_of(CURLcode code) const {
+  switch (code) {
+    case CURLE_OK:
+      return Failure::none;
+    case CURLE_COULDNT_RESOLVE_HOST:
+    case CURLE_COULDNT_RESOLVE_PROXY:
+      return Failure::resolve;
+    case CURLE_COULDNT_CONNECT:
+    case CURLE_PROXY:
+      return Failure::connect;
+    case CURLE_OPERATION_TIMEDOUT:
+      return timed_out_in();
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_CIPHER:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_CRL_BADFILE:
+    case CURLE_SSL_ISSUER_ERROR:
+    case CURLE_SSL_INVALIDCERTSTATUS:
+    case CURLE_SSL_ENGINE_INITFAILED:
+      return Failure::tls;
+    case CURLE_OUT_OF_MEMORY:
+    case CURLE_URL_MALFORMAT:
+    case CURLE_READ_ERROR:
+    case CURLE_WRITE_ERROR:
+    case CURLE_ABORTED_BY_CALLBACK:
+    case CURLE_SEND_FAIL_REWIND:
+      return Failure::local;
+    case CURLE_UNSUPPORTED_PROTOCOL:
+      // Of the address; or, once it was sent, of a reply that is no HTTP.
+      return sends_ == 0 ? Failure::local : Failure::cut;
+    default:
+      break;
+  }
+  if (first_byte_came_) return Failure::cut;
+  return sends_ == 0 ? Failure::connect : Failure::reset;
+}
+
+std::string Attempt::explain(Failure failure, CURLcode code) const {
+  const char* detail = error_text_[0] != '\0' ? error_text_ : curl_easy_strerror(code);
+  const auto because = [&](const char* what) { return std::string(what) + ": " + detail; };
+  switch (failure) {
+    case Failure::resolve:
+      return because("the host was not found");
+    case Failure::connect:
+      return because("no connection was made");
+    case Failure::tls:
+      return because("no secure connection was made");
+    case Failure::reset:
+      return because("the connection was lost before a reply came");
+    case Failure::cut:
+      return because("the reply was cut off");
+    case Failure::timeout:
+      return because("no whole reply came in time");
+    default:
+      return because("the request could not be sent");
+  }
+}
+
+Reply Attempt::end(CURLcode code) {
+  const Time now = std::chrono::steady_clock::now();
+  const bool saves = !of_.partial.empty() && reply_.status >= 200 && reply_.status < 300;
+  if (saves && code == CURLE_OK && broken_ == Failure::none) {
+    save({});  // a reply without bytes is a file too
+    saved_.close();
+    if (!saved_) refuse("cannot write " + of_.partial);
+  }
+  reply_.failure = broken_ != Failure::none ? broken_ : failure_of(code);
+  if (reply_.failure == Failure::none && (sends_ == 0 || reply_.status == 0)) {
+    reply_.failure = Failure::cut;
+    broken_text_ = "the server sent no readable reply";
+  }
+  if (reply_.failure != Failure::none) {
+    reply_.failure_text = broken_text_.empty() ? explain(reply_.failure, code) : broken_text_;
+  }
+  reply_.may_have_acted =
+      of_.acted_before || acted_in_earlier_send_ || (sends_ > 0 && may_have_acted());
+  reply_.finished_unix_us = psw::unix_us_now();
+  const auto since_sent = [&](Time moment) {
+    return std::chrono::duration<double, std::milli>(moment - sent_at_).count();
+  };
+  if (sends_ > 0) reply_.total_ms = since_sent(now);
+  if (sends_ > 0 && first_byte_came_) reply_.first_byte_ms = since_sent(first_byte_at_);
+  redact(reply_, secret_);
+  if (saves && reply_.failure != Failure::none) {
+    std::error_code ignored;
+    std::filesystem::remove(of_.partial, ignored);
+  }
+  Reply reply = std::move(reply_);
+  clear();
+  return reply;
+}
+
+void Attempt::clear() {
+  if (!secret_.empty()) {
+    for (curl_slist* line = lines_; line; line = line->next) {
+      volatile char* bytes = line->data;
+      for (std::size_t i = 0; bytes[i] != '\0'; ++i) bytes[i] = '*';
+    }
+    wipe(secret_);
+  }
+  curl_easy_setopt(easy_, CURLOPT_HTTPHEADER, nullptr);
+  curl_slist_free_all(lines_);
+  lines_ = nullptr;
+  if (mime_) {
+    curl_easy_setopt(easy_, CURLOPT_MIMEPOST, nullptr);
+    curl_mime_free(mime_);
+    mime_ = nullptr;
+  }
+  if (upload_.is_open()) upload_.close();
+  upload_.clear();
+  if (saved_.is_open()) saved_.close();
+  saved_.clear();
+  of_ = {};
+  reply_ = {};
+  broken_ = Failure::none;
+  broken_text_.clear();
+  error_text_[0] = '\0';
+  sends_ = 0;
+  acted_in_earlier_send_ = first_byte_came_ = false;
+}
+
+}  // namespace http
+}  // namespace psw
