@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,6 +16,18 @@ namespace psw {
 namespace lines {
 
 [[noreturn]] void refuse_option(std::string_view key, std::string_view text);
+
+// "http://HOST:PORT" without a slash at the end, from an URL or from "HOST", "HOST:PORT" and what
+// else people write; an address that servers listen on (0.0.0.0) becomes one to call. nullopt:
+// no URL of http or https, or one with a user name, a query or a fragment. `default_port` 0: none.
+std::optional<std::string> normal_url(std::string_view written, int default_port);
+// Whether an URL of http or https names this machine.
+bool is_loopback(std::string_view url);
+
+// Up to `most` of `known` that look most like `wanted`, nearest first, as "a, b and c"; empty where
+// nothing is known.
+std::string near_names(std::string_view wanted, std::vector<std::string> known,
+                       std::size_t most = 5);
 
 class OptionReader {
  public:
