@@ -40,8 +40,9 @@ BOOST_AUTO_TEST_CASE(replies_are_told_apart) {
   BOOST_TEST((came(404, grpc(5, "resource not found")) == Came::absent));
   BOOST_TEST((came(409, grpc(6, "exists")) == Came::exists));
   BOOST_TEST((came(409, "") == Came::exists));
-  BOOST_TEST((came(400, grpc(3, "invalid batch inference job: job-submission-count for account a, "
-                                "in use: 16, quota: 16")) == Came::quota));
+  BOOST_TEST((came(400, grpc(3,
+                             "invalid batch inference job: job-submission-count for account a, "
+                             "in use: 16, quota: 16")) == Came::quota));
   BOOST_TEST((came(429, grpc(8, "job-submission-count for account a")) == Came::quota));
   BOOST_TEST((came(429, R"({"object":"error","message":"rate limit exceeded"})") == Came::unclear));
   BOOST_TEST((came(400, grpc(3, "unknown field \"exampleCount\"")) == Came::unknown_field));
@@ -105,17 +106,16 @@ BOOST_AUTO_TEST_CASE(states_are_known_by_parts_of_their_names) {
 
 BOOST_AUTO_TEST_CASE(a_job_is_read_whether_its_numbers_are_numbers_or_texts) {
   for (const json& three : {json(3), json("3"), json(3.0)}) {
-    const JobView view = parse_job(
-        json{{"name", "accounts/a/batchInferenceJobs/j"},
-             {"state", "JOB_STATE_RUNNING"},
-             {"model", "accounts/fireworks/models/m"},
-             {"inputDatasetId", "accounts/a/datasets/in"},
-             {"outputDatasetId", "out"},
-             {"createTime", "2026-08-30T10:00:00.5Z"},
-             {"status", {{"code", "OK"}, {"message", ""}}},
-             {"jobProgress",
-              {{"totalInputRequests", three}, {"successfullyProcessedRequests", three}}}}
-            .dump());
+    const JobView view = parse_job(json{
+        {"name", "accounts/a/batchInferenceJobs/j"},
+        {"state", "JOB_STATE_RUNNING"},
+        {"model", "accounts/fireworks/models/m"},
+        {"inputDatasetId", "accounts/a/datasets/in"},
+        {"outputDatasetId", "out"},
+        {"createTime", "2026-08-30T10:00:00.5Z"},
+        {"status", {{"code", "OK"}, {"message", ""}}},
+        {"jobProgress", {{"totalInputRequests", three}, {"successfullyProcessedRequests", three}}}}
+                                       .dump());
     BOOST_TEST(view.total == 3u);
     BOOST_TEST(view.processed == 3u);
     BOOST_TEST(view.input_dataset == "in");

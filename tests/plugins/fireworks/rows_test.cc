@@ -42,11 +42,8 @@ RowFailure failure(const json& error) {
 }  // namespace
 
 BOOST_AUTO_TEST_CASE(a_row_says_every_setting_once_and_nothing_else) {
-  const json row = json::parse(batch_row(line(chat({{"temperature", 0.7},
-                                                    {"top_p", 0.9},
-                                                    {"top_k", 40},
-                                                    {"stop", {"\n"}},
-                                                    {"seed", 12}}))));
+  const json row = json::parse(batch_row(line(chat(
+      {{"temperature", 0.7}, {"top_p", 0.9}, {"top_k", 40}, {"stop", {"\n"}}, {"seed", 12}}))));
   BOOST_TEST(row.size() == 2u);
   BOOST_TEST(row.at("custom_id") == "r1");
   const json expected{{"messages", {{{"role", "user"}, {"content", "hello"}}}},
@@ -140,8 +137,8 @@ BOOST_AUTO_TEST_CASE(failures_that_may_pass_are_told_from_refusals) {
                 PSW_OUTCOME_PROMPT_TRUNCATED));
   BOOST_TEST(is(failure({{"code", "context_length_exceeded"}, {"message", "x"}}),
                 PSW_OUTCOME_PROMPT_TRUNCATED));
-  BOOST_TEST(is(failure({{"code", "DEADLINE_EXCEEDED"}, {"message", "x"}}),
-                PSW_OUTCOME_ERROR_TIMEOUT));
+  BOOST_TEST(
+      is(failure({{"code", "DEADLINE_EXCEEDED"}, {"message", "x"}}), PSW_OUTCOME_ERROR_TIMEOUT));
   for (const json& code : {json(500), json(13), json("INTERNAL"), json(429), json(8), json(401),
                            json(nullptr), json("NEW_KIND")}) {
     BOOST_TEST(is(failure({{"code", code}, {"message", "x"}}), PSW_OUTCOME_ERROR_BACKEND), code);
