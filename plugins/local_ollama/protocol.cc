@@ -331,8 +331,6 @@ Verdict Language::judge(const Reply& reply) const {
     if (again_the_same) verdict.kind = Verdict::done;
     return verdict;
   }
-  // Within a text the quotes would be escaped.
-  if (reply.body.rfind("\"done\":true") != std::string::npos) return verdict;
   const ReadReply read = read_reply(reply.body);
   if (!read.error.empty()) return judge(honest_reply(read.error));
   if (!read.done && !ends_in_repetition(read.text)) verdict.kind = Verdict::again;

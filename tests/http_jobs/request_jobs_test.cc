@@ -221,7 +221,7 @@ BOOST_AUTO_TEST_CASE(every_line_has_its_record_and_few_are_held) {
 BOOST_AUTO_TEST_CASE(attempts_are_counted) {
   TemporaryFolder folder;
   const std::string faults = (folder / "faults.json").string();
-  std::ofstream(faults) << R"([{"fault":"http_500","route":"chat","requests":[0]}])";
+  std::ofstream(faults) << R"({"faults":[{"fault":"http_500","route":"chat","requests":[0]}]})";
   EmulatorProcess server({"openai", "--faults", faults});
   Script s;
   s.url = server.url();
@@ -280,7 +280,7 @@ BOOST_AUTO_TEST_CASE(exceptions_become_records) {
 BOOST_AUTO_TEST_CASE(a_key_revoked_in_mid_run_fails_the_job_and_no_row) {
   TemporaryFolder folder;
   const std::string faults = (folder / "faults.json").string();
-  std::ofstream(faults) << R"([{"fault":"key_revoked","route":"chat","from":20}])";
+  std::ofstream(faults) << R"({"faults":[{"fault":"key_revoked","route":"chat","from":20}]})";
   EmulatorProcess server({"openai", "--faults", faults});
   Script s;
   s.url = server.url();
