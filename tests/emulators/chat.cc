@@ -91,10 +91,6 @@ Json head_json(const ChatRequest& request, const CompletionStyle& style, const c
   return out;
 }
 
-bool is_error_first(const Strike& strike) {
-  return strike.is("error_in_200") || strike.is("error_in_200_always");
-}
-
 Json error_json() {
   return {{"error",
            {{"message", "the server had an error while answering"},
@@ -212,7 +208,7 @@ Reply stream_reply(const ChatRequest& request, const Answer& answer, const Compl
   reply.stream = true;
   const std::vector<Json> objects = stream_objects(request, answer, style);
   for (std::size_t i = 0; i < objects.size(); ++i) {
-    if (is_error_first(strike) || (strike.is("error_in_stream") && i == objects.size() / 2)) {
+    if (strike.is("error_in_200") || (strike.is("error_in_stream") && i == objects.size() / 2)) {
       reply.chunks.push_back(event(error_json(), {}));
       break;
     }
@@ -362,7 +358,7 @@ std::string dump_spoiled(const Json& reply, const Strike& strike) {
 Reply completion_reply(const ChatRequest& request, const Answer& answer,
                        const CompletionStyle& style, const Strike& strike) {
   if (request.stream) return stream_reply(request, answer, style, strike);
-  if (is_error_first(strike) || strike.is("error_in_stream") || strike.is("old_error_event")) {
+  if (strike.is("error_in_200") || strike.is("error_in_stream") || strike.is("old_error_event")) {
     return text_reply(error_json().dump());
   }
   Json body = completion_json(request, answer, style);

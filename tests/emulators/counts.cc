@@ -46,9 +46,7 @@ void Counts::end(int status) {
   }
 }
 
-void Counts::generation(std::uint64_t question_hash) {
-  ++generations_[question_hash];
-}
+void Counts::generation(std::uint64_t question_hash) { ++generations_[question_hash]; }
 
 Counts::Second& Counts::second(double time) {
   const std::size_t at = std::min(static_cast<std::size_t>(std::max(time, 0.0)), max_seconds);

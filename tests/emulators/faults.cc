@@ -34,6 +34,18 @@ std::string unknown_key(const Json& entry) {
 
 }  // namespace
 
+bool Strike::is(std::string_view name) const {
+  if (kind == nullptr) return false;
+  std::string_view own = kind->name;
+  if (own == name) return true;
+  constexpr std::string_view row = "row_", always = "_always";
+  if (own.substr(0, row.size()) == row) own.remove_prefix(row.size());
+  if (own.size() > always.size() && own.substr(own.size() - always.size()) == always) {
+    own.remove_suffix(always.size());
+  }
+  return own == name;
+}
+
 std::string faults_json(const std::string& service) {
   Json rows = Json::array();
   for (const FaultKind& kind : all_faults()) {

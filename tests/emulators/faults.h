@@ -13,10 +13,11 @@
 namespace promptsweep::emulator {
 
 enum class Act {
-  service,  // the service knows what to do
-  status,   // an error of status `argument`, in the service's own form
-  html,     // the same as an HTML page
-  limit,    // 429; `text` is the Retry-After header
+  service,     // the service knows what to do
+  status,      // an error of status `argument`, in the service's own form
+  html,        // the same as an HTML page
+  html_reply,  // served, then an HTML page instead of the reply
+  limit,       // 429; `text` is the Retry-After header
   reset_before,
   lost_reply,  // served, then a reset instead of the reply
   reset_within,
@@ -54,7 +55,8 @@ struct Strike {
   int ms = 0;       // of late, drip and refuse
   double part = 0;  // of the rows, for faults of results
   explicit operator bool() const { return kind != nullptr; }
-  bool is(std::string_view name) const { return kind != nullptr && kind->name == name; }
+  // By name; a fault of rows ("row_NAME") and a lasting one ("NAME_always") is NAME too.
+  bool is(std::string_view name) const;
 };
 
 class Faults {

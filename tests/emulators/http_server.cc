@@ -57,8 +57,8 @@ std::string wire_body(const Reply& reply) {
 
 class Connection final : public std::enable_shared_from_this<Connection> {
  public:
-  Connection(tcp::socket socket, HttpServer::Handler& handler)
-      : socket_(std::move(socket)), timer_(socket_.get_executor()), handler_(handler) {
+  Connection(tcp::socket socket, std::uint16_t port, HttpServer::Handler& handler)
+      : socket_(std::move(socket)), timer_(socket_.get_executor()), port_(port), handler_(handler) {
     error_code ignored;
     socket_.set_option(tcp::no_delay(true), ignored);
   }
@@ -179,6 +179,7 @@ class Connection final : public std::enable_shared_from_this<Connection> {
 
   tcp::socket socket_;
   asio::steady_timer timer_;
+  std::uint16_t port_;
   HttpServer::Handler& handler_;
   boost::beast::flat_buffer buffer_;
   std::optional<http::request_parser<http::string_body>> parser_;
@@ -207,6 +208,7 @@ class ConnectionExchange final : public Exchange {
 void Connection::handle() {
   auto message = parser_->release();
   Request request;
+  request.port = port_;
   request.method = std::string(message.method_string());
   const std::string target(message.target());
   const std::size_t mark = target.find('?');
@@ -317,7 +319,9 @@ class HttpServer::Impl : public std::enable_shared_from_this<Impl> {
   void accept() {
     acceptor_.async_accept([self = shared_from_this()](error_code e, tcp::socket socket) {
       if (e == asio::error::operation_aborted || !self->acceptor_.is_open()) return;
-      if (!e) std::make_shared<Connection>(std::move(socket), self->handler_)->read();
+      if (!e)
+        std::make_shared<Connection>(std::move(socket), self->endpoint_.port(), self->handler_)
+            ->read();
       self->accept();
     });
   }

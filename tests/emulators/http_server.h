@@ -24,6 +24,7 @@ using Headers = std::vector<std::pair<std::string, std::string>>;
 struct Request {
   std::string method, path, query, body;  // path is not percent-decoded
   Headers headers;
+  std::uint16_t port = 0;  // at which it came in
 
   const std::string* header(std::string_view name) const;  // any case; nullptr: absent
   std::string query_value(std::string_view name) const;    // percent-decoded; "": absent

@@ -39,6 +39,11 @@ class Emulator {
                                                : make_fireworks(world);
     server_ = std::make_unique<HttpServer>(io_, settings_.port,
                                            [this](ExchangePtr exchange) { serve(exchange); });
+    if (service_->wants_storage_port()) {
+      storage_ =
+          std::make_unique<HttpServer>(io_, 0, [this](ExchangePtr exchange) { serve(exchange); });
+      service_->storage_port_is(storage_->port());
+    }
     std::printf("listening http://127.0.0.1:%d\n", server_->port());
     std::fflush(stdout);
     io_.run();
@@ -101,7 +106,7 @@ class Emulator {
   Faults faults_;
   Counts counts_;
   std::unique_ptr<Service> service_;
-  std::unique_ptr<HttpServer> server_;
+  std::unique_ptr<HttpServer> server_, storage_;
   std::uint64_t all_ = 0;
   bool dead_ = false;
 };

@@ -263,8 +263,8 @@ class Ollama final : public Service {
 
   std::optional<Reply> struck(const OllamaRequest& r, const Strike& strike) {
     if (!strike) return std::nullopt;
-    if (strike.is("queue_full") || strike.is("queue_full_always")) return error("", 503, busy_text);
-    if (strike.is("runner_stopped") || strike.is("runner_stopped_always")) {
+    if (strike.is("queue_full")) return error("", 503, busy_text);
+    if (strike.is("runner_stopped")) {
       return chat_error(r, 500,
                         "model runner has unexpectedly stopped, this may be due to resource "
                         "limitations or an internal error, check ollama server logs for details");
@@ -439,8 +439,8 @@ class Ollama final : public Service {
     const std::string thoughts = think(r, answer);
     const Json failure = {
         {"error", "an error was encountered while running the model: unexpected EOF"}};
-    const bool done_false = strike.is("done_false") || strike.is("done_false_always");
-    const bool error_first = strike.is("error_in_200") || strike.is("error_in_200_always");
+    const bool done_false = strike.is("done_false");
+    const bool error_first = strike.is("error_in_200");
     if (r.stream)
       return stream(r, answer, thoughts, strike, begin, failure, done_false, error_first);
     if (error_first || strike.is("error_in_stream")) return json_reply(failure);

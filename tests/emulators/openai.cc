@@ -178,7 +178,7 @@ class OpenAi final : public Service {
   // Faults of the chat route that are told in the service's own words.
   std::optional<Reply> struck(const Strike& strike, const Answer& answer) const {
     if (!strike) return std::nullopt;
-    if (strike.is("loading") || strike.is("loading_always")) return error("", 503, "Loading model");
+    if (strike.is("loading")) return error("", 503, "Loading model");
     if (strike.is("not_supported")) return error("", 501, "This server does not support that.");
     if (strike.is("context_exceeded")) return too_long(answer);
     if (strike.is("string_error")) return json_reply("internal server error", 500);

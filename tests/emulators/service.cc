@@ -106,6 +106,9 @@ bool play(const Strike& strike, const ExchangePtr& exchange, const Service& serv
     case Act::html:
       exchange->send(html_page(kind.argument, kind.text));
       return true;
+    case Act::html_reply:
+      exchange->alter([&kind](Reply& reply) { reply = html_page(kind.argument, kind.text); });
+      return false;
     case Act::limit:
       exchange->send(limit(service, route, kind.text));
       return true;

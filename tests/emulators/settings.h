@@ -38,7 +38,7 @@ struct Settings {
   int loading_ms = 0;             // openai: /health says "loading" for so long
 
   int job_ms = 0;          // Fireworks: 0: a job takes one step a poll; else it runs so long
-  int ready_polls = 1;     // Fireworks: a dataset is READY at this GET
+  int ready_polls = 2;     // Fireworks: a dataset is READY at this GET
   int url_seconds = 600;   // Fireworks: life of a signed URL
   int max_jobs = 0;        // Fireworks: quota of active jobs, 0: none
   std::size_t shards = 2;  // Fireworks: files of an output dataset
