@@ -37,7 +37,7 @@ MODES = {
     "batch": ("fireworks", "fireworks", lambda url: {"base_url": url, "account_id": "lab", "mode": "batch",
                                                      "poll_s": 0.02, "poll_max_s": 0.1, "deadline_h": 0.002}),
 }
-COMMON = {}
+COMMON = {"timeout_s": 4, "retry_after_max_s": 2}
 CONFIG = """
 models: [{{id: {model}, alias: m}}]
 backend: {backend}
