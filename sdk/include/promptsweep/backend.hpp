@@ -442,6 +442,7 @@ struct JobState {
 
   std::atomic<bool> cancelled{false};
   std::atomic<bool> leaving{false};
+  std::atomic<bool> left_open{false};
 
   std::mutex file_mutex;  // guards the two below; taken before `mutex`, never while holding it
   std::ifstream file;
@@ -577,6 +578,15 @@ class Job {
   void provider_ended(std::int32_t state) const {
     std::lock_guard<std::mutex> lock(s_->mutex);
     if (state == PSW_JOB_CANCELLED || state == PSW_JOB_EXPIRED) s_->ended_as = state;
+  }
+  // The provider may have the job, and cannot be asked. Throw Error(PSW_E_UNAVAILABLE, ...) from
+  // run() after it: the job fails, what is unanswered gets no record, and the host looks the job up
+  // again instead of offering its requests anew.
+  void leave_open() const { s_->left_open.store(true, std::memory_order_relaxed); }
+  // The job has ended and the host has taken every record of it.
+  bool all_taken() const {
+    std::lock_guard<std::mutex> lock(s_->mutex);
+    return s_->is_terminal() && s_->ready.empty();
   }
   // After cancel the provider may go on and bill.
   void set_remote_may_continue() const {
@@ -909,7 +919,8 @@ class Plugin {
     const bool unfinished = begin_finalizing(*s);
     const std::int32_t ended_as = ended_of(*s, stopped);
     const bool absent = s->attach_only && failure == PSW_E_NOT_FOUND;
-    if (!absent) {
+    const bool left_open = failure != PSW_OK && s->left_open.load(std::memory_order_relaxed);
+    if (!absent && !left_open) {
       detail::catching([&] { answer_leftovers(job, ended_as, failure, why); },
                        [&](const Error& e) {
                          failure = e.code;

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a checkpoint says: the names of what we have at the provider. Pure.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace fireworks {
+
+struct Token {
+  std::string job, dataset, output;
+  std::uint32_t continuations = 0;
+};
+std::string write_token(const Token& token);
+std::optional<Token> read_token(std::string_view text);  // nullopt: none, or not ours
+
+}  // namespace fireworks
