@@ -117,6 +117,24 @@ BOOST_AUTO_TEST_CASE(transient_faults_change_no_answer) {
   }
 }
 
+// Looking at the server meets them too.
+BOOST_AUTO_TEST_CASE(transient_faults_of_any_call_change_no_answer) {
+  for (const char* fault : {"reset_before", "lost_reply", "reset_within", "cut_body", "cut_stream",
+                            "malformed_json", "empty_body", "split_bytes", "http_500", "http_503",
+                            "html_502", "refuse_connections", "limit_ms"}) {
+    TemporaryFolder folder;
+    EmulatorProcess server(PluginSession::with_faults(
+        {"openai"}, folder,
+        json{{"faults", {{{"fault", fault}, {"route", "any"}, {"requests", {0, 2, 4, 6, 8, 13}}}}}}
+            .dump()));
+    PluginSession session("openai_compatible", options_for(server));
+    BOOST_REQUIRE_MESSAGE(session.backend, fault << ": " << session.refusal);
+    for (const auto& [id, row] : session.ask(questions(8)))
+      BOOST_TEST_REQUIRE(is_answer(row), fault << " " << id << ": " << row.error);
+    BOOST_TEST(session.last_failure == "", fault);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(permanent_faults_are_typed) {
   struct Case {
     const char* fault;
