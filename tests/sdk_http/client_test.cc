@@ -187,9 +187,10 @@ BOOST_AUTO_TEST_CASE(a_hidden_capacity_is_found) {
   });
   ClientOptions options;
   options.max_in_flight = 512;
-  Client client(options);
   std::atomic<bool> enough{false};
-  std::function<void(Reply)> next = [&](Reply) {
+  std::function<void(Reply)> next;
+  Client client(options);
+  next = [&](Reply) {
     if (!enough) client.start(get(server.url()), next);
   };
   for (int i = 0; i < 200; ++i) client.start(get(server.url()), next);
@@ -209,8 +210,8 @@ BOOST_AUTO_TEST_CASE(what_is_not_paced_waits_for_no_place) {
   ClientOptions options;
   options.max_in_flight = 2;
   options.adaptive = false;
-  Client client(options);
   Replies replies;
+  Client client(options);
   for (int i = 0; i < 3; ++i) client.start(get(server.url("/slow")), replies.taker());
   BOOST_REQUIRE(eventually([&] { return server.request_count() == 2; }));
   BOOST_TEST(eventually([&] { return client.standing().in_flight == 2u; }));
