@@ -302,10 +302,16 @@ std::string count(std::uint64_t number) { return std::to_string(number); }
 
 // A prompt and the tokens that its answer may take have to fit together, as they must in process:
 // else an arm with a longer system prompt would be cut earlier than its control. What the server
-// counted is what it evaluated, so that a prompt that it cut to its window shows here too.
+// counted is what it evaluated, so that a prompt that it cut to its window shows here too; one that
+// it cut further shows by its length.
 std::optional<std::string> does_not_fit(const ReadReply& read, const Options& options,
-                                        int max_tokens) {
+                                        const Query& query) {
   if (!read.prompt_tokens) return std::nullopt;
+  if (is_too_few(*read.prompt_tokens, query)) {
+    return "the server evaluated only " + count(*read.prompt_tokens) + " tokens of a prompt of " +
+           count(psw::lines::prompt_bytes(query)) + " bytes: it must have cut it";
+  }
+  const int max_tokens = query.max_tokens;
   const std::uint64_t needed = *read.prompt_tokens + static_cast<std::uint64_t>(max_tokens);
   if (needed <= options.num_ctx) return std::nullopt;
   return "the prompt of " + count(*read.prompt_tokens) + " tokens and max_tokens of " +
@@ -325,8 +331,6 @@ Verdict Language::judge(const Reply& reply) const {
     if (again_the_same) verdict.kind = Verdict::done;
     return verdict;
   }
-  // Within a text the quotes would be escaped.
-  if (reply.body.rfind("\"done\":true") != std::string::npos) return verdict;
   const ReadReply read = read_reply(reply.body);
   if (!read.error.empty()) return judge(honest_reply(read.error));
   if (!read.done && !ends_in_repetition(read.text)) verdict.kind = Verdict::again;
@@ -352,7 +356,7 @@ Record Language::record(const psw::Request& line, const Reply& reply) const {
   }
   if (!version_.counts_whole_prompts()) read.prompt_tokens.reset();
   const Query query = psw::lines::parse_query(line.line);
-  if (const auto why = does_not_fit(read, options_, query.max_tokens))
+  if (const auto why = does_not_fit(read, options_, query))
     return failed_record(PSW_OUTCOME_PROMPT_TRUNCATED, PSW_E_TOO_LARGE, *why);
 
   psw::lines::Answer answer;
@@ -375,6 +379,30 @@ Record Language::record(const psw::Request& line, const Reply& reply) const {
   record.usage = {read.prompt_tokens.value_or(0), read.completion_tokens};
   record.body_json = psw::lines::answer_body(answer);
   return record;
+}
+
+namespace {
+
+std::uint64_t characters_that_count(std::string_view text) {
+  std::uint64_t characters = 0;
+  char before = '\0';
+  for (const char c : text) {
+    const bool continues = (static_cast<unsigned char>(c) & 0xC0) == 0x80;
+    const bool blank = c == ' ' || c == '\n' || c == '\t' || c == '\r';
+    const char kind = blank ? ' ' : c;
+    if (!continues && kind != before) ++characters;
+    before = kind;
+  }
+  return characters;
+}
+
+}  // namespace
+
+bool is_too_few(std::uint64_t tokens, const Query& query) {
+  std::uint64_t characters = query.prompt ? characters_that_count(*query.prompt) : 0;
+  for (const psw::lines::Message& message : query.messages)
+    characters += characters_that_count(message.content);
+  return characters > 8 * tokens + 64;
 }
 
 bool speaks_of_memory(std::string_view text) {

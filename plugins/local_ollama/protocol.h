@@ -31,8 +31,10 @@ struct Version {
   }
   // From here on `truncate` and `shift` are obeyed.
   bool refuses_long_prompts() const { return at_least(0, 12, 4); }
-  // 0.30.0 alone left cached tokens out of prompt_eval_count.
-  bool counts_whole_prompts() const { return number != std::array<int, 3>{0, 30, 0}; }
+  // Cached tokens were left out of prompt_eval_count by early releases and by 0.30.0.
+  bool counts_whole_prompts() const {
+    return at_least(0, 3, 0) && number != std::array<int, 3>{0, 30, 0};
+  }
 };
 std::optional<Version> read_version(std::string_view body);
 
@@ -84,6 +86,10 @@ class Language {
 // A failed call as an error: server down, model absent, memory short and the rest, each with what
 // helps.
 psw::Error explain(std::string_view what, const psw::http::Reply& reply, const Options& options);
+
+// Whether `tokens` are too few for the texts of `query` in any tokenizer: more than 8 characters
+// for each, and 64 to spare, where runs of white space and of one character count as one.
+bool is_too_few(std::uint64_t tokens, const psw::lines::Query& query);
 
 // The server's words for memory that is short.
 bool speaks_of_memory(std::string_view text);

@@ -3,6 +3,8 @@
 
 #include <promptsweep/json_text.h>
 
+#include <algorithm>
+#include <charconv>
 #include <nlohmann/json.hpp>
 
 namespace ollama {
@@ -26,10 +28,18 @@ void append(std::string& text, const json& object, const char* key) {
   if (found != nullptr && found->is_string()) text += found->get_ref<const std::string&>();
 }
 
+// Proxies write numbers as strings.
 std::optional<double> number(const json& object, const char* key) {
   const json* found = member(object, key);
-  if (found == nullptr || !found->is_number() || found->get<double>() < 0) return std::nullopt;
-  return found->get<double>();
+  if (found == nullptr) return std::nullopt;
+  double value = -1;
+  if (found->is_number()) value = found->get<double>();
+  if (found->is_string()) {
+    const std::string& text = found->get_ref<const std::string&>();
+    const auto read = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (read.ec != std::errc() || read.ptr != text.data() + text.size()) return std::nullopt;
+  }
+  return value >= 0 && value < 9e15 ? std::optional(value) : std::nullopt;
 }
 
 void read_final(ReadReply& out, const json& document) {

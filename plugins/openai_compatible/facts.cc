@@ -41,6 +41,7 @@ ListedModel read_model(const json& entry) {
   if (meta != nullptr && meta->is_object()) {
     for (const auto& [key, value] : meta->items()) {
       if (value.is_number()) out.meta[key] = value.dump();
+      if (value.is_string()) out.meta[key] = value.get<std::string>();
     }
   }
   return out;

@@ -89,7 +89,7 @@ class Attempt {
   std::string broken_text_;
   int sends_ = 0;
   bool acted_in_earlier_send_ = false;
-  bool first_byte_came_ = false;
+  bool first_byte_came_ = false, head_is_whole_ = false;
   Time begun_at_, sent_at_, first_byte_at_;
 };
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The limit moves once a round: the time in which half of what may be in flight was sent anew and
-// replied to. A round in which the limit was not reached teaches nothing and changes nothing.
+// The limit moves once a round: the time in which half of what may be in flight (in slow start all
+// of it) was sent anew and replied to, and at least eight were. A round in which the limit was not
+// reached teaches nothing and changes nothing.
 //
 // Growing: the limit doubles round by round (slow start), or, past a ceiling, grows by 1, 2, 4, ...
 // Growth goes on while it brings replies; when the limit has grown by a third, latency with it, and
@@ -10,9 +11,9 @@
 // Congestion: whatever is in flight besides the refused request is what the server took, hence its
 // capacity. The limit falls a little below and comes back up to this ceiling within a few rounds;
 // it holds there, then tries what is above. A burst of refusals counts once; its later ones only
-// make the ceiling more exact, down to half of what was in flight. The rounds to hold keep the
-// refused below a few in a hundred: a try costs about two refusals, a round has as many replies as
-// the limit.
+// make the ceiling more exact, down to half of what was in flight. The time to hold keeps
+// the refused below a few in a hundred: a try costs about two refusals, a round trip has as many
+// replies as the limit.
 //
 // Collapse: a median of several times the best one means that requests queue. The limit is lowered
 // by a third and what is lost by that is looked at: replies as fast as before, then it stays; else
@@ -32,7 +33,10 @@ constexpr double collapse = 3;  // times the best median
 constexpr double after_collapse = 0.7;
 constexpr double forgetting = 0.01;  // of the best median, a round
 constexpr std::size_t latest_times = 64;
-constexpr std::size_t enough_replies = 8;  // for a rate and a median that mean something
+constexpr std::size_t enough_replies = 32;  // for a rate and a median that mean something
+constexpr double few_replies = 8;
+constexpr double notable_growth = 1.3;  // of the limit, for replies to be faster
+constexpr double first_base = 16;       // the first limit whose replies are compared
 
 double seconds(Pace::Time::duration time) { return std::chrono::duration<double>(time).count(); }
 
@@ -70,7 +74,26 @@ void Pace::succeeded(Time sent_at, Time now, std::size_t in_flight) {
     times_s_[replies_ % latest_times] = took;
   }
   ++replies_;
-  if (double(replies_) >= std::max(1.0, limit_ / 2)) end_round(now);
+  if (double(replies_) >= replies_of_round()) end_round(now);
+}
+
+// Rates and medians are compared only where enough replies make them mean something; where nothing
+// is compared, shorter rounds do.
+double Pace::replies_of_round() const {
+  switch (phase_) {
+    case Phase::growing: {
+      const bool slow_start = step_ == 0;
+      const bool compares = base_.replies >= enough_replies ? limit_ >= notable_growth * base_.limit
+                                                            : limit_ >= first_base;
+      const double least = compares ? double(enough_replies) : slow_start ? 1 : few_replies;
+      return std::max(slow_start ? limit_ : limit_ / 2, least);
+    }
+    case Phase::holding:
+      return std::max(limit_ / 2, limit_ < ceiling_ ? few_replies : double(enough_replies));
+    case Phase::checking:
+      return std::max(limit_ / 2, settling_ > 0 ? few_replies : double(enough_replies));
+  }
+  return limit_;
 }
 
 double Pace::median_of_round() {
@@ -119,7 +142,7 @@ void Pace::start_holding(double ceiling) {
 
 void Pace::grow(const Round& round) {
   const bool comparable = base_.replies >= enough_replies && round.replies >= enough_replies;
-  if (comparable && round.limit >= 1.3 * base_.limit) {
+  if (comparable && round.limit >= notable_growth * base_.limit) {
     const double grown = round.limit / base_.limit;
     const bool faster = round.per_second >= base_.per_second * (1 + 0.25 * (grown - 1));
     if (!faster && round.median_s >= 1.4 * base_.median_s) {
@@ -130,14 +153,14 @@ void Pace::grow(const Round& round) {
     patience_ = 1;
     base_ = round;
   } else if (base_.replies < enough_replies) {
-    base_ = round;
+    base_ = round;  // until one has enough
   }
   const bool slow_start = step_ == 0;
   set_limit(limit_ + (slow_start ? limit_ : step_));
   if (!slow_start) step_ *= 2;
 }
 
-double Pace::rounds_to_hold() const { return (16 + 64 / std::max(ceiling_, 1.0)) * patience_; }
+double Pace::trips_to_hold() const { return (8 + 32 / std::max(ceiling_, 1.0)) * patience_; }
 
 void Pace::hold(const Round& round) {
   if (limit_ < ceiling_) {
@@ -149,8 +172,8 @@ void Pace::hold(const Round& round) {
     settling_ = 2;
     return set_limit(after_collapse * limit_);
   }
-  // A round is half of the limit's replies.
-  if (++held_ >= rounds_to_hold()) {
+  held_ += double(round.replies) / limit_;
+  if (held_ >= trips_to_hold()) {
     start_growing(round, 1);
     grow(round);
   }

@@ -49,12 +49,13 @@ std::optional<Milliseconds> until_date(std::string_view text, std::int64_t now_u
   return positive(double(when) * 1000 - double(now_unix_ms));
 }
 
-// "2024-01-02T03:04:05Z" and the like, which curl_getdate reads once the T is a blank.
+// "2024-01-02T03:04:05Z" and the like, which curl_getdate reads as "20240102 03:04:05 GMT".
 std::optional<Milliseconds> until_timestamp(std::string_view text, std::int64_t now_unix_ms) {
-  if (text.size() < 19 || text[10] != 'T') return std::nullopt;
-  return until_date(
-      std::string(text.substr(0, 10)) + " " + std::string(text.substr(11, 8)) + " GMT",
-      now_unix_ms);
+  if (text.size() < 19 || text[4] != '-' || text[10] != 'T') return std::nullopt;
+  std::string date(text.substr(0, 4));
+  date.append(text.substr(5, 2)).append(text.substr(8, 2)).append(" ");
+  date.append(text.substr(11, 8)).append(" GMT");
+  return until_date(date, now_unix_ms);
 }
 
 // A reset as a duration, as a moment in seconds since 1970, or as a timestamp.

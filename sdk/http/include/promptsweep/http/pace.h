@@ -48,7 +48,8 @@ class Pace {
   void start_holding(double ceiling);
   void set_limit(double limit);
   double median_of_round();
-  double rounds_to_hold() const;
+  double replies_of_round() const;
+  double trips_to_hold() const;
 
   const double max_;
   const bool adaptive_;
@@ -66,8 +67,8 @@ class Pace {
   Round base_;           // what growth, or a decrease under check, is compared with
   double step_ = 0;      // of the growth; doubles round by round
   double ceiling_ = 0;   // where congestion was met
-  double held_ = 0;      // rounds at the ceiling
-  double patience_ = 1;  // multiplies the rounds to hold after growth that brought nothing
+  double held_ = 0;      // round trips at the ceiling
+  double patience_ = 1;  // multiplies the time to hold after growth that brought nothing
   int settling_ = 0;     // rounds that a change of the limit takes to show
   double best_s_ = 0;    // the best median so far, slowly forgotten
 
