@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "control.h"
 
+#include <promptsweep/http/retry.h>
+
 #include <utility>
 
 namespace fireworks {
@@ -133,17 +135,30 @@ http::Reply Control::download(const std::string& url, const std::filesystem::pat
 
 // ---- at the start -----------------------------------------------------------------------------
 
-http::Reply Control::list_one_dataset() {
-  http::Request call = request("GET", "accounts/" + account_id_ + "/datasets?pageSize=1");
+namespace {
+
+// Somebody waits for the word that everything is well: once more, and soon.
+void hurry(http::Request& call) {
   call.max_attempts = 2;
   call.deadline = seconds(20);
+  call.judge = [](const http::Reply& reply) {
+    http::Verdict verdict = http::judge_by_status(reply, true);
+    if (verdict.kind == http::Verdict::again) verdict.after = seconds(1);
+    return verdict;
+  };
+}
+
+}  // namespace
+
+http::Reply Control::list_one_dataset() {
+  http::Request call = request("GET", "accounts/" + account_id_ + "/datasets?pageSize=1");
+  hurry(call);
   return send(std::move(call));
 }
 
 http::Reply Control::get_model(const std::string& resource_name) {
   http::Request call = request("GET", resource_name);
-  call.max_attempts = 2;
-  call.deadline = seconds(20);
+  hurry(call);
   return send(std::move(call));
 }
 

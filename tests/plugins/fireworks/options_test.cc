@@ -42,6 +42,7 @@ BOOST_AUTO_TEST_CASE(what_is_not_said_has_the_schemas_defaults) {
   BOOST_TEST(properties.at("poll_s").at("default") == options.poll_s);
   BOOST_TEST(properties.at("poll_max_s").at("default") == options.poll_max_s);
   BOOST_TEST(properties.at("deadline_h").at("default") == options.deadline_h);
+  BOOST_TEST(properties.at("retry_after_max_s").at("default") == options.retry_after_max_s);
   BOOST_TEST(properties.at("max_continuations").at("default") == options.max_continuations);
   BOOST_TEST(properties.at("max_concurrent_jobs").at("default") == options.max_concurrent_jobs);
   BOOST_TEST(properties.at("max_concurrent_requests").at("default") ==

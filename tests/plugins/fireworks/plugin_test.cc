@@ -139,7 +139,7 @@ BOOST_AUTO_TEST_CASE(a_job_outlives_the_instance_and_is_attached_to) {
 
 BOOST_AUTO_TEST_CASE(a_killed_host_process_loses_no_job) {
   Provider provider({"--job-ms", "1000"});
-  Session session(hasty(provider.url()));
+  Session session(hasty(provider.url()), emulator_key, "process");
   BOOST_REQUIRE(session.submit(questions(10), {}));
   session.wait_for("job-1", [&](const JobStatus&) { return provider.jobs_made() == 1; });
   session.kill_host();

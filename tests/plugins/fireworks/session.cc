@@ -49,11 +49,12 @@ json ask_emulator(const std::string& url, const std::string& path) {
   return reply.good() ? json::parse(reply.body) : json();
 }
 
-Session::Session(const json& options, const std::string& key) {
+Session::Session(const json& options, const std::string& key, const std::string& isolation) {
   Result<PluginInfo> plugin = find_plugin("fireworks", {BACKENDS_FOLDER});
   BOOST_REQUIRE_MESSAGE(plugin, (plugin ? "" : plugin.error().text));
   OpenOptions how;
   how.options_json = options.dump();
+  how.isolation = isolation;
   BackendServices services;
   services.log = [this](int, std::string_view text) {
     const std::lock_guard lock(mutex_);

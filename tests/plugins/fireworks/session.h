@@ -23,7 +23,8 @@ nlohmann::json ask_emulator(const std::string& url, const std::string& path);
 
 class Session {
  public:
-  explicit Session(const nlohmann::json& options, const std::string& key = emulator_key);
+  explicit Session(const nlohmann::json& options, const std::string& key = emulator_key,
+                   const std::string& isolation = "auto");
 
   struct Job {
     std::string key = "job-1";
