@@ -4,11 +4,11 @@
 # finished build. The cache is keyed by version, compiler and options; it is made under another name
 # and renamed, so a folder that exists is whole. A finished one is used without npm or network.
 #
-#   build_llama.sh [--source DIR] [--cuda] [--cuda-architectures LIST] [--source-only]
+#   build_llama.sh [--source DIR] [--cuda] [--cuda-architectures LIST] [--source-only] [--server]
 #
-# The folder holds include/, lib/*.a and VERSION; --source-only prints the folder of the sources
-# (with gguf-py) instead. LIST is as in CMAKE_CUDA_ARCHITECTURES, with commas; default: this
-# machine's GPUs.
+# The folder holds include/, lib/*.a and VERSION; with --server it is another one and holds
+# bin/llama-server. --source-only prints the folder of the sources (with gguf-py) instead. LIST is as
+# in CMAKE_CUDA_ARCHITECTURES, with commas; default: this machine's GPUs.
 set -euo pipefail
 
 package=node-llama-cpp
@@ -20,12 +20,14 @@ source_dir=
 cuda=OFF
 cuda_architectures=
 source_only=
+server=OFF
 while [ $# -gt 0 ]; do
   case $1 in
     --source) source_dir=$2; shift 2 ;;
     --cuda) cuda=ON; shift ;;
     --cuda-architectures) cuda_architectures=${2//,/;}; shift 2 ;;
     --source-only) source_only=1; shift ;;
+    --server) server=ON; shift ;;
     *) echo "build_llama.sh: unknown argument $1" >&2; exit 2 ;;
   esac
 done
@@ -35,10 +37,16 @@ cache=${XDG_CACHE_HOME:-$HOME/.cache}/promptsweep
 compiler=${PROMPTSWEEP_LLAMA_CXX:-g++}
 options=(
   -DCMAKE_BUILD_TYPE=Release -DBUILD_SHARED_LIBS=OFF -DCMAKE_POSITION_INDEPENDENT_CODE=ON
-  -DLLAMA_BUILD_APP=OFF -DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_EXAMPLES=OFF -DLLAMA_BUILD_TOOLS=OFF
-  -DLLAMA_BUILD_SERVER=OFF -DLLAMA_BUILD_COMMON=OFF
+  -DLLAMA_BUILD_APP=OFF -DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_EXAMPLES=OFF -DLLAMA_BUILD_TOOLS=$server
+  -DLLAMA_BUILD_SERVER=$server -DLLAMA_BUILD_COMMON=$server
   -DGGML_NATIVE=ON -DGGML_OPENMP=OFF -DGGML_CUDA=$cuda
 )
+targets=()
+if [ $server = ON ]; then
+  # Without the page, which would be downloaded, and without TLS: it listens on this machine.
+  options+=(-DLLAMA_USE_PREBUILT_UI=OFF -DLLAMA_BUILD_UI=OFF -DLLAMA_OPENSSL=OFF)
+  targets=(--target llama-server)
+fi
 # Native code runs on machines with the same instructions only, so those are part of the key.
 cpu=$({ grep -m1 -iE '^(flags|features)' /proc/cpuinfo || uname -m; } | tr ' ' '\n' | LC_ALL=C sort | sha256sum | cut -c1-8)
 device=()
@@ -65,6 +73,11 @@ key=$(printf '%s\n' "$origin" "$("$compiler" --version | head -n 1)" "$cpu" "${o
 done_dir=$cache/llama-$origin-$key
 source_cache=$cache/llama-source-$version
 
+# A finished build is used without waiting for somebody who makes another one.
+if [ -d "$done_dir" ] && [ -z "$source_only" ]; then
+  echo "$done_dir"
+  exit 0
+fi
 mkdir -p "$cache"
 exec 9>"$cache/.lock"
 flock 9
@@ -100,14 +113,20 @@ fi
 
 if [ ! -d "$done_dir" ]; then
   work=$(mktemp -d "$cache/.build.XXXXXX")
-  echo "building llama.cpp's libraries once (minutes), into $done_dir" >&2
+  what="libraries"
+  [ $server = OFF ] || what="server"
+  echo "building llama.cpp's $what once (minutes), into $done_dir" >&2
   generator=()
   command -v ninja >/dev/null && generator=(-G Ninja)
   CC=${compiler/g++/gcc} CXX=$compiler cmake -S "$source_dir" -B "$work/build" "${generator[@]}" "${options[@]}" >"$work/log" 2>&1 &&
-    cmake --build "$work/build" --parallel "$(nproc)" >>"$work/log" 2>&1 || { tail -n 40 "$work/log" >&2; exit 1; }
+    cmake --build "$work/build" --parallel "$(nproc)" "${targets[@]}" >>"$work/log" 2>&1 || { tail -n 40 "$work/log" >&2; exit 1; }
   mkdir -p "$work/out/lib" "$work/out/include"
   find "$work/build" -name '*.a' -exec cp {} "$work/out/lib/" \;
   cp "$source_dir"/include/*.h "$source_dir"/ggml/include/*.h "$work/out/include/"
+  if [ $server = ON ]; then
+    mkdir "$work/out/bin"
+    cp "$work/build/bin/llama-server" "$work/out/bin/"
+  fi
   sed -n 's/^set(LLAMA_VERSION_\(MAJOR\|MINOR\|PATCH\) \([0-9]*\))$/\2/p' "$source_dir/CMakeLists.txt" | paste -sd. |
     sed "s/\$/${tree:++$tree}/" >"$work/out/VERSION"
   mv "$work/out" "$done_dir"

@@ -29,14 +29,15 @@ bool has_behaviour(const AttritionFinding& attrition) {
   return any(attrition.control_requests) || any(attrition.treatment_requests);
 }
 
-// What identifies a block within the run, as the head of its seeds.
+// What identifies a block, as the head of its seeds. Not the backend and not the model: the same
+// answers have the same intervals whoever gave them.
 struct BlockKey {
-  std::string slug, temperature;
+  std::string treatment, temperature;
   TaskType type;
 
   std::string of(const std::string& dataset, Analysis analysis) const {
     return FieldHash()
-        .add(slug)
+        .add(treatment)
         .add(temperature)
         .add(to_string(type))
         .add(dataset)
@@ -90,7 +91,17 @@ int samples_per_item(const PairData& pair) {
   return out;
 }
 
-TemperatureFindings temperature_findings(const PairData& pair, const std::string& slug,
+std::string treatment_key(const TrialSpec& trial) {
+  return FieldHash()
+      .add(trial.prompt_set)
+      .add(trial.top_p ? format_number(*trial.top_p) : "-")
+      .add(trial.top_k ? std::to_string(*trial.top_k) : "-")
+      .add(std::int64_t{trial.max_new_tokens.closed_book})
+      .add(std::int64_t{trial.max_new_tokens.open_book})
+      .bytes();
+}
+
+TemperatureFindings temperature_findings(const PairData& pair, const std::string& treatment,
                                          const AnalysisOptions& options) {
   TemperatureFindings out;
   out.temperature = pair.temperature;
@@ -110,7 +121,7 @@ TemperatureFindings temperature_findings(const PairData& pair, const std::string
   for (const TaskType type : {TaskType::closed_book, TaskType::open_book}) {
     const ItemPairs own = all.of_type(type);
     if (own.empty()) continue;
-    const BlockKey key{slug, format_number(pair.temperature), type};
+    const BlockKey key{treatment, format_number(pair.temperature), type};
     out.blocks.push_back(whole_block(own, key, options, out.samples_per_item));
   }
   return out;
@@ -170,6 +181,7 @@ TrialFindings analyze_trial(const TrialData& data, const AnalysisOptions& option
   TrialFindings out;
   out.run_id = data.run_id;
   out.slug = data.trial.slug;
+  const std::string treatment = treatment_key(data.trial);
   out.user_id = data.trial.user_id;
   out.engine_id = data.trial.engine_id;
   out.backend = data.trial.backend;
@@ -187,7 +199,7 @@ TrialFindings analyze_trial(const TrialData& data, const AnalysisOptions& option
   out.superseded = data.trial.superseded;
   describe_arms(out, data);
   for (const PairData& pair : data.pairs) {
-    out.temperatures.push_back(temperature_findings(pair, out.slug, options));
+    out.temperatures.push_back(temperature_findings(pair, treatment, options));
   }
   out.complete = std::all_of(out.temperatures.begin(), out.temperatures.end(),
                              [](const TemperatureFindings& t) { return t.complete; });

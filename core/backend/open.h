@@ -33,6 +33,11 @@ struct PluginInfo {
 Result<PluginInfo> find_plugin(const std::string& name,
                                const std::vector<std::filesystem::path>& search_path);
 
+// The options with what the core knows filled in where they are absent: the model, and what the
+// plugin's schema takes from the environment (x-role "model", x-env).
+std::string complete_options(const PluginInfo& plugin, const std::string& options_json,
+                             const std::string& model);
+
 // Checks `options_json` against the plugin's schema and then by the plugin itself (pure, no I/O).
 // The error text begins with one JSON pointer into the options: "/n_ctx: ...".
 Status validate_options(const PluginInfo& plugin, const std::string& options_json);

@@ -122,6 +122,25 @@ Status check_against_schema(const std::string& schema_json, const std::string& o
   return ok;
 }
 
+std::string completed_options(
+    const std::string& schema_json, const std::string& options_json, const std::string& model,
+    const std::function<std::optional<std::string>(const std::string&)>& environment) {
+  json options = json::parse(options_json, nullptr, false);
+  const json schema = json::parse(schema_json, nullptr, false);
+  if (!options.is_object() || !schema.is_object()) return options_json;
+  for (const auto& property : properties_of(schema).items()) {
+    const json& rule = property.value();
+    if (!rule.is_object() || options.contains(property.key())) continue;
+    if (rule.value("x-role", json()) == json("model")) {
+      options[property.key()] = model;
+    } else if (const json name = rule.value("x-env", json()); name.is_string()) {
+      const std::optional<std::string> value = environment(name.get<std::string>());
+      if (value && !value->empty()) options[property.key()] = *value;
+    }
+  }
+  return options.dump();
+}
+
 std::string marked_options(const std::string& schema_json, const std::string& options_json,
                            const char* mark) {
   const json options = json::parse(options_json, nullptr, false);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -13,6 +14,13 @@ namespace promptsweep {
 // ok, or Code::invalid_input with "<JSON pointer>: <sentence>". Code::data: the schema itself is
 // broken.
 Status check_against_schema(const std::string& schema_json, const std::string& options_json);
+
+// `options_json` with what the core knows filled in where an option is absent: the option that the
+// schema marks x-role "model" gets `model`, one that it marks "x-env": "NAME" the value that
+// `environment` has for NAME. Anything that is no object comes back as it is.
+std::string completed_options(
+    const std::string& schema_json, const std::string& options_json, const std::string& model,
+    const std::function<std::optional<std::string>(const std::string&)>& environment);
 
 // The members of `options_json` whose schema carries `mark`: true, absent ones with the schema's
 // default where it has one; canonical JSON.

@@ -110,6 +110,12 @@ Result<PluginInfo> find_plugin(const std::string& name,
   return info_of(*library, (*process)->description(), name);
 }
 
+std::string complete_options(const PluginInfo& plugin, const std::string& options_json,
+                             const std::string& model) {
+  return completed_options(plugin.config_schema_json, options_json, model,
+                           [](const std::string& name) { return environment(name.c_str()); });
+}
+
 Status validate_options(const PluginInfo& plugin, const std::string& options_json) {
   if (Status fits = check_against_schema(plugin.config_schema_json, options_json); !fits) {
     return fits;

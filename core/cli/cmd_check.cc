@@ -3,6 +3,8 @@
 
 #include "base/env.h"
 #include "cli/command.h"
+#include "cli/preflight.h"
+#include "cli/stop_watch.h"
 #include "cli/sweep_setup.h"
 
 namespace promptsweep {
@@ -30,6 +32,17 @@ bool check_memory(const EngineSpec& engine, const PluginInfo& plugin) {
   return !free || (*need)->ram_bytes <= *free;
 }
 
+// Prints what each service says it is; false when one would not serve.
+bool check_and_print_services(const SweepSetup& setup) {
+  const std::vector<ServiceCheck> checks = check_services(setup, stop_on_interrupt());
+  for (const ServiceCheck& check : checks) {
+    std::cout << (check.identity ? "  service  " : "  REFUSED  ") << check.model << " ("
+              << check.backend
+              << "): " << (check.identity ? *check.identity : check.identity.error().text) << '\n';
+  }
+  return bool(require_services(checks));
+}
+
 }  // namespace
 
 int cmd_check(const std::vector<std::string>& arguments) {
@@ -37,7 +50,8 @@ int cmd_check(const std::vector<std::string>& arguments) {
   Result<ParsedArguments> parsed = parse_arguments(arguments, options);
   if (!parsed) return fail(parsed.error());
   if (parsed->help) {
-    std::cout << "promptsweep check - is everything there that a run needs? Nothing is sent or "
+    std::cout << "promptsweep check - is everything there that a run needs? Services are asked "
+                 "whether they know\nthe key and the model; no question is sent and nothing is "
                  "written.\n\n"
                  "  promptsweep check --config config/eval_config.demo.yaml\n\n"
               << options << "\nExit codes: 0 ready, 2 something is wrong or missing.\n";
@@ -58,8 +72,10 @@ int cmd_check(const std::vector<std::string>& arguments) {
   }
   for (const EngineSpec& engine : setup->planned.plan.engines) {
     const auto plugin = setup->plugins.find(engine.backend);
-    if (plugin != setup->plugins.end()) ready = check_memory(engine, plugin->second) && ready;
+    if (plugin == setup->plugins.end() || plugin->second.facts.remote) continue;
+    ready = check_memory(engine, plugin->second) && ready;
   }
+  ready = check_and_print_services(*setup) && ready;
   for (const std::string& sentence : setup->missing) std::cout << "  MISSING  " << sentence << '\n';
   for (const std::string& sentence : setup->config.run_refusals)
     std::cout << "  REFUSED  " << sentence << '\n';

@@ -35,6 +35,12 @@ namespace {
 
 using nlohmann::json;
 
+// A batch service that is asked one request at a time bills its standard price.
+bool asks_in_real_time(const EngineSpec& engine) {
+  const json options = json::parse(engine.options_json, nullptr, false);
+  return options.is_object() && options.value("mode", json()) == json("realtime");
+}
+
 PriceQuote quote_for(const SweepConfig& config, const EngineSpec& engine,
                      const PluginInfo* plugin) {
   PriceQuote quote;
@@ -46,7 +52,9 @@ PriceQuote quote_for(const SweepConfig& config, const EngineSpec& engine,
   for (const ModelEntry& model : config.models) {
     if (model.id == engine.model && !model.pricing_key.empty()) key = model.pricing_key;
   }
-  quote.batch = config.use_batch_api;
+  // Only what outlives this process is a batch service.
+  const bool is_batch_service = plugin == nullptr || plugin->facts.resumes;
+  quote.batch = config.use_batch_api && is_batch_service && !asks_in_real_time(engine);
   const PricingConfig& pricing = config.pricing;
   if (const auto provider = pricing.providers.find(engine.backend);
       provider != pricing.providers.end()) {
@@ -60,7 +68,8 @@ PriceQuote quote_for(const SweepConfig& config, const EngineSpec& engine,
       return quote;
     }
   }
-  if (pricing.input_per_million && pricing.output_per_million) {
+  // The price for everything is a cloud's: a server of one's own is priced where it is named.
+  if (is_batch_service && pricing.input_per_million && pricing.output_per_million) {
     quote.price = TokenPrice{
         *pricing.input_per_million, *pricing.output_per_million, {}, {}, pricing.batch_discount};
     quote.source = "pricing.input_per_million, pricing.output_per_million";

@@ -5,6 +5,7 @@
 #include <iostream>
 
 #include "cli/command.h"
+#include "cli/preflight.h"
 #include "cli/stop_watch.h"
 #include "cli/throughput.h"
 #include "cli/trial_states.h"
@@ -28,6 +29,7 @@ int Sweep::run() {
     if (*idle) return nothing_to_do();
   }
   if (Status startable = check_startable(); !startable) return fail(startable.error());
+  if (Status served = check_that_services_serve(); !served) return fail(served.error());
   Result<std::unique_ptr<RunStore>> opened = RunStore::open_for_writing(choice_.folder);
   if (!opened) return fail(opened.error());
   run_ = std::move(opened).value();
@@ -107,6 +109,16 @@ Status Sweep::check_startable() {
     if (!wish_.skipped_stages.contains(stage)) wish_.stages.add(stage);
   }
   return ok;
+}
+
+// Before anything is made or sent, and only where something is still to be asked.
+Status Sweep::check_that_services_serve() {
+  if (wish_.run.dry_run || !(wish_.stages.wants("submit") || wish_.stages.wants("poll"))) return ok;
+  if (choice_.exists) {
+    const Result<Tally> counts = tally();
+    if (counts && counts->expected > 0 && counts->accepted == counts->expected) return ok;
+  }
+  return require_services(check_services(setup_, stop_));
 }
 
 // An arm stays where it was first made: a trial that gets another temperature has another name, its

@@ -44,6 +44,7 @@ class Sweep {
   Status choose();
   Result<bool> has_nothing_to_do() const;
   Status check_startable();
+  Status check_that_services_serve();
   int nothing_to_do();
   Status adopt_places();
 

@@ -186,7 +186,7 @@ Status select_data(SweepSetup& setup, const std::optional<SelectionRecord>& reco
 Status find_plugins(SweepSetup& setup, const std::vector<std::filesystem::path>& search_path,
                     bool dry_run) {
   std::set<std::string> not_found;
-  for (const ModelEntry& model : setup.config.models) {
+  for (ModelEntry& model : setup.config.models) {
     if (!setup.plugins.contains(model.backend) && !not_found.contains(model.backend)) {
       Result<PluginInfo> plugin = find_plugin(model.backend, search_path);
       if (!plugin && plugin.error().code != Code::not_found) return std::move(plugin).error();
@@ -199,6 +199,8 @@ Status find_plugins(SweepSetup& setup, const std::vector<std::filesystem::path>&
     }
     const auto plugin = setup.plugins.find(model.backend);
     if (plugin == setup.plugins.end()) continue;
+    model.backend_options_json =
+        complete_options(plugin->second, model.backend_options_json, model.id);
     if (Status valid = validate_options(plugin->second, model.backend_options_json); !valid) {
       if (valid.error().code != Code::invalid_input) return valid;
       return Error{Code::invalid_input, locate_option_error(model, valid.error().text)};

@@ -32,11 +32,17 @@ void add_local_options(const YAML::Node& root, BackendDefaults& defaults) {
   set_if_absent(defaults.options, ollama ? "max_concurrent_requests" : "n_parallel",
                 child(root, "max_concurrent_requests"));
   if (ollama) {
-    set_if_absent(defaults.options, "endpoint", child(root, "local_endpoint"));
+    set_if_absent(defaults.options, "base_url", child(root, "local_endpoint"));
   } else {
     set_if_absent(defaults.options, "model", child(root, "local_model"));
     set_if_absent(defaults.options, "n_gpu_layers", child(root, "local_n_gpu_layers"));
   }
+}
+
+// The original's key for the service's two ways, as the option of the plugin.
+void add_fireworks_options(const YAML::Node& root, BackendDefaults& defaults) {
+  const auto batch = read_boolean(child(root, "use_batch_api"));
+  if (batch && !*batch) set_if_absent(defaults.options, "mode", YAML::Node("realtime"));
 }
 
 // These keys speak to the original's two local engines alone; elsewhere they would do nothing.
@@ -69,6 +75,7 @@ BackendDefaults read_defaults(const YAML::Node& root, Problems& problems, SweepC
     return out;
   }
   warn_of_local_keys(root, "", problems);
+  if (out.backend == "fireworks") add_fireworks_options(root, out);
   if (out.backend == "alt") {
     config.run_refusals.push_back(problems.place(child(root, "backend")).text() +
                                   " backend: alt (OpenAI and Anthropic batches) has no plugin; "

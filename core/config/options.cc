@@ -213,7 +213,9 @@ void add_execution(std::vector<Option>& t) {
                0)));
   t.push_back(
       or_null(at_least(row("lines_per_part", Kind::integer, "", "Requests a job at most."), 1)));
-  t.push_back(row("use_batch_api", Kind::boolean, "true", "Whether batch prices apply."));
+  t.push_back(
+      row("use_batch_api", Kind::boolean, "true",
+          "Fireworks: false asks its chat endpoint (mode: realtime) at its standard prices."));
   t.push_back(row("cache", Kind::group, "", "Answers kept for later runs; --reuse uses them."));
   t.push_back(row("cache.enabled", Kind::boolean, "true",
                   "Whether the answers of complete arms are kept."));

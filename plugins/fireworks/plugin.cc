@@ -3,6 +3,7 @@
 #include <promptsweep/http/request_jobs.h>
 #include <promptsweep/lines.h>
 
+#include <algorithm>
 #include <chrono>
 #include <nlohmann/json.hpp>
 #include <promptsweep/backend.hpp>
@@ -53,17 +54,23 @@ class JobWork : public Work {
 
 class ClientWire : public Wire {
  public:
-  explicit ClientWire(psw::http::Client& client) : client_(client) {}
+  ClientWire(psw::http::Client& client, std::uint32_t timeout_s)
+      : client_(client), timeout_(std::chrono::seconds(timeout_s)) {}
   http::Reply send(http::Request request, const std::function<bool()>& should_stop) override {
+    const bool moves_a_file =
+        !request.body_file.empty() || !request.parts.empty() || !request.save_to.empty();
+    if (!moves_a_file) request.deadline = std::min(request.deadline, timeout_);
     return client_.run(std::move(request), should_stop);
   }
 
  private:
   psw::http::Client& client_;
+  const psw::http::Milliseconds timeout_;
 };
 
 psw::http::ClientOptions client_options(const psw::Host& host, const Options& options) {
   psw::http::ClientOptions out = psw::http::options_of(host);
+  out.retry_after_cap = std::chrono::seconds(options.retry_after_max_s);
   out.max_in_flight = options.max_concurrent_requests;
   out.retry_after_cap =
       psw::http::Milliseconds(static_cast<std::int64_t>(options.retry_after_max_s * 1000));
@@ -79,7 +86,7 @@ class Fireworks {
       : host_(host),
         options_(parse_options(config)),
         client_(client_options(host_, options_)),
-        wire_(client_),
+        wire_(client_, options_.timeout_s),
         chat_(options_),
         places_(options_.max_concurrent_jobs),
         janitor_(wire_, options_,

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "realtime.h"
 
-#include <chrono>
-
 namespace fireworks {
 
 RealtimeChat::RealtimeChat(const Options& options)
     : base_(options.base_url + "/inference/v1"),
+      timeout_(std::chrono::seconds(options.timeout_s)),
       writer_(psw::http::fireworks_dialect(), options.model) {}
 
 psw::http::Request RealtimeChat::encode(const psw::Request& line) {
@@ -17,7 +16,7 @@ psw::http::Request RealtimeChat::encode(const psw::Request& line) {
   request.headers.push_back({"Content-Type", "application/json"});
   request.secret = "FIREWORKS_API_KEY";
   request.body = writer_.body(query);
-  request.deadline = std::chrono::minutes(10);
+  request.deadline = timeout_;
   return request;
 }
 

@@ -19,6 +19,7 @@ class RealtimeChat : public psw::http::Service {
 
  private:
   const std::string base_;
+  const psw::http::Milliseconds timeout_;
   const psw::http::ChatWriter writer_;
 };
 

@@ -29,6 +29,7 @@ Options parse_options(std::string_view config_json) {
   options.raw_prompt = format == "raw";
   reader.boolean("stream", options.stream);
   reader.integer("timeout_s", options.timeout_s, 1, 86400);
+  reader.integer("retry_after_max_s", options.retry_after_max_s, 0, 86400);
   reader.nothing_else();
 
   const auto url = psw::lines::normal_url(written, 11434);

@@ -67,6 +67,7 @@ Options parse_options(std::string_view config_json) {
   reader.integer("logprobs", logprobs, 0, 20);
   if (reader.has("logprobs")) options.logprobs = logprobs;
   reader.integer("timeout_s", options.timeout_s, 1, 86400);
+  reader.integer("retry_after_max_s", options.retry_after_max_s, 0, 86400);
   reader.nothing_else();
   set_urls(options, written);
   check_extra(options.extra_body);

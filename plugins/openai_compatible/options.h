@@ -21,6 +21,7 @@ struct Options {
   std::string extra_body = "{}";
   std::optional<int> logprobs;
   std::uint32_t timeout_s = 600;
+  std::uint32_t retry_after_max_s = 300;
 };
 
 // Throws psw::Error(PSW_E_CONFIG) whose text begins with a JSON pointer.
@@ -61,7 +62,9 @@ inline constexpr char options_schema[] = R"json({
   "logprobs": {"type": "integer", "minimum": 0, "maximum": 20,
                "description": "Log-probabilities of the answer's tokens with this many alternatives each; absent: none are asked for."},
   "timeout_s": {"type": "integer", "minimum": 1, "maximum": 86400, "default": 600,
-                "description": "Seconds that one attempt of a request may take."}
+                "description": "Seconds that one attempt of a request may take."},
+  "retry_after_max_s": {"type": "integer", "minimum": 0, "maximum": 86400, "default": 300,
+                        "description": "Seconds waited at most where the server asks for a wait."}
 }
 })json";
 

@@ -17,6 +17,7 @@ using namespace openai;
 
 psw::http::ClientOptions client_options(const psw::Host& host, const Options& options) {
   psw::http::ClientOptions out = psw::http::options_of(host);
+  out.retry_after_cap = std::chrono::seconds(options.retry_after_max_s);
   out.max_in_flight = options.max_concurrent_requests;
   out.adaptive = options.adaptive;
   return out;

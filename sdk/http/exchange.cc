@@ -230,6 +230,7 @@ void Client::Engine::finish(Exchange& exchange, Reply reply) {
   // Gone before Done is called, which may start or cancel others, or this one.
   const std::unique_ptr<Exchange> ended = std::move(exchanges_.at(exchange.ticket));
   exchanges_.erase(ended->ticket);
+  publish();
   if (ended->done && !without_exceptions([&] { ended->done(std::move(reply)); })) {
     log(PSW_LOG_ERROR, "what was to be done with a reply failed");
   }

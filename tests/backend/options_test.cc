@@ -52,6 +52,24 @@ BOOST_AUTO_TEST_CASE(a_broken_schema_is_not_the_users_fault) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(what_the_core_knows_is_filled_in_where_it_is_absent) {
+  const std::string marks = R"({"properties": {
+    "account": {"type": "string", "x-env": "ACCOUNT"}, "region": {"type": "string", "x-env": "REGION"},
+    "model": {"type": "string", "x-role": "model"}, "n": {"type": "integer"}}})";
+  const auto environment = [](const std::string& name) -> std::optional<std::string> {
+    if (name == "ACCOUNT") return "lab";
+    return std::nullopt;
+  };
+  const auto completed = [&](const std::string& options) {
+    return completed_options(marks, options, "m:1b", environment);
+  };
+  BOOST_TEST(completed("{}") == R"({"account":"lab","model":"m:1b"})");
+  BOOST_TEST(completed(R"({"account": "mine", "model": "other", "n": 1})") ==
+             R"({"account":"mine","model":"other","n":1})");
+  BOOST_TEST(completed("[") == "[");
+  BOOST_TEST(completed_options("", "{}", "m", environment) == "{}");
+}
+
 BOOST_AUTO_TEST_CASE(marked_options_have_their_defaults_filled_in) {
   BOOST_TEST(marked_options(schema, R"({"threads": 3})", "x-changes-answers") ==
              R"({"n_ctx":512})");

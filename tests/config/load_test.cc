@@ -88,7 +88,7 @@ BOOST_AUTO_TEST_CASE(local_engines_mean_their_plugins) {
            "local_n_ctx: 4096\nmax_concurrent_requests: 3\n");
   BOOST_TEST(config.models.at(0).backend == "local_ollama");
   json options = json::parse(config.models.at(0).backend_options_json);
-  BOOST_TEST(options == json({{"endpoint", "http://127.0.0.1:1"},
+  BOOST_TEST(options == json({{"base_url", "http://127.0.0.1:1"},
                               {"num_ctx", 4096},
                               {"max_concurrent_requests", 3}}));
   config = good(sets +
@@ -97,6 +97,17 @@ BOOST_AUTO_TEST_CASE(local_engines_mean_their_plugins) {
   BOOST_TEST(config.models.at(0).backend == "llamacpp_cuda");
   options = json::parse(config.models.at(0).backend_options_json);
   BOOST_TEST(options == json({{"model", "a.gguf"}, {"n_gpu_layers", -1}}));
+}
+
+BOOST_AUTO_TEST_CASE(use_batch_api_chooses_the_mode_of_fireworks) {
+  const auto options = [&](const std::string& text) {
+    return good(sets + "model_id: m\n" + text).models.at(0).backend_options_json;
+  };
+  BOOST_TEST(options("use_batch_api: false\n") == R"({"mode":"realtime"})");
+  BOOST_TEST(options("use_batch_api: true\n") == "{}");
+  BOOST_TEST(options("use_batch_api: false\nbackend_options: {mode: batch}\n") ==
+             R"({"mode":"batch"})");
+  BOOST_TEST(options("use_batch_api: false\nbackend: echo\n") == "{}");
 }
 
 BOOST_AUTO_TEST_CASE(alt_loads_and_is_refused_at_run) {

@@ -2,7 +2,6 @@
 #include "chat.h"
 
 #include <cstdio>
-#include <ctime>
 #include <nlohmann/json.hpp>
 
 #include "service.h"
@@ -82,11 +81,14 @@ Json usage_json(const Answer& answer) {
 }
 
 Json head_json(const ChatRequest& request, const CompletionStyle& style, const char* object) {
+  const std::uint64_t hash = request.question.hash();
   char id[40];
-  std::snprintf(id, sizeof id, "chatcmpl-%016llx",
-                static_cast<unsigned long long>(request.question.hash()));
-  Json out = {
-      {"id", id}, {"object", object}, {"created", std::time(nullptr)}, {"model", style.model}};
+  std::snprintf(id, sizeof id, "chatcmpl-%016llx", static_cast<unsigned long long>(hash));
+  // A made-up time: the same question has the same reply, to the byte.
+  Json out = {{"id", id},
+              {"object", object},
+              {"created", 1767225600 + hash % 1000000},
+              {"model", style.model}};
   if (!style.fingerprint.empty()) out["system_fingerprint"] = style.fingerprint;
   return out;
 }
@@ -331,7 +333,11 @@ void spoil(Json& reply, const Strike& strike) {
   if (strike.is("unknown_fields")) {
     reply["x_unknown"] = {{"deep", {1, nullptr, "text", Json::object()}}};
   }
-  if (strike.is("usage_null") && reply.contains("usage")) reply["usage"] = nullptr;
+  if (strike.is("usage_null")) {
+    for (const char* name : {"usage", "prompt_eval_count", "eval_count"}) {
+      if (reply.contains(name)) reply[name] = nullptr;
+    }
+  }
   if (strike.is("usage_missing")) {
     for (const char* name : {"usage", "timings", "prompt_eval_count", "eval_count"})
       reply.erase(name);

@@ -13,11 +13,12 @@
 namespace promptsweep::emulator {
 
 enum class Act {
-  service,     // the service knows what to do
-  status,      // an error of status `argument`, in the service's own form
-  html,        // the same as an HTML page
-  html_reply,  // served, then an HTML page instead of the reply
-  limit,       // 429; `text` is the Retry-After header
+  service,       // the service knows what to do
+  status,        // an error of status `argument`, in the service's own form
+  error_in_200,  // the same with status 200
+  html,          // the same as an HTML page
+  html_reply,    // served, then an HTML page instead of the reply
+  limit,         // 429; `text` is the Retry-After header
   reset_before,
   lost_reply,  // served, then a reset instead of the reply
   reset_within,

@@ -105,7 +105,7 @@ class Writer {
     world_.counts.rows_paid(job_.id, paid_);
     add_strangers();
     // The order is not that of the input.
-    std::sort(lines_.begin(), lines_.end(), [this](const Line& a, const Line& b) {
+    std::sort(lines_.begin(), lines_.end(), [](const Line& a, const Line& b) {
       return std::tie(a.order, a.copy) < std::tie(b.order, b.copy);
     });
     put_files(output);

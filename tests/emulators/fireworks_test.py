@@ -328,6 +328,33 @@ class Faults(unittest.TestCase):
                 self.assertEqual(a.run("j")[-1], "COMPLETED")
                 self.assertEqual(a.counts()["jobs"]["created"], 1)
 
+    def test_uploads_that_go_wrong(self):
+        data = jsonl(rows(2))
+        right = {"Content-Type": "application/octet-stream", "x-goog-content-length-range": f"{len(data)},{len(data)}"}
+        with Account(faults=[{"fault": "put_url_expired"}, {"fault": "validate_not_settled"}]) as a:
+            a.create("in", 2)
+            statuses = []
+            for _ in range(2):
+                urls = a.post(f"{BASE}/datasets/in:getUploadEndpoint", {"filenameToSize": {"in.jsonl": len(data)}}).json()
+                statuses.append(send(urls["filenameToSignedUrls"]["in.jsonl"], "PUT", data, right).status)
+            self.assertEqual(statuses, [403, 200])
+            validated = [a.post(f"{BASE}/datasets/in:validateUpload", {}).status for _ in range(2)]
+            self.assertEqual(validated, [400, 200])
+        with Account(faults=[{"fault": "snake_case_only"}, {"fault": "lost_upload_reply"}]) as a:
+            self.assertIn("unknown field", a.create("in").json()["message"])
+            snake = {"userUploaded": {}, "example_count": "2"}
+            self.assertEqual(a.post(f"{BASE}/datasets", {"datasetId": "in", "dataset": snake}).status, 200)
+            with self.assertRaises(ConnectionResetError):
+                a.upload("in", data)
+            self.assertIn("already uploaded", a.upload("in", data).json()["message"])
+
+    def test_keys_revoked_in_mid_run(self):
+        with Account(faults=[{"fault": "key_revoked_polling", "from": 2}]) as a:
+            a.dataset("in", rows(2))
+            a.job("j")
+            polls = [a.send(f"{BASE}/batchInferenceJobs/j").status for _ in range(4)]
+            self.assertEqual(polls, [200, 200, 403, 403])
+
     def test_states(self):
         states = self.job_with("state_goes_back")[0]
         self.assertGreater(states.index("RE_QUEUEING"), states.index("RUNNING"))

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // promptsweep-emulator: LLM services on the loopback address, with faults on demand.
+#include <sys/resource.h>
+
 #include <boost/asio/io_context.hpp>
 #include <csignal>
 #include <cstdio>
@@ -62,8 +64,8 @@ class Emulator {
     if (!strike) return service_->handle(exchange, route, strike);
     counts_.fault(strike.kind->name);
     if (strike.kind->act == Act::refuse) {
-      reset(exchange);
-      return server_->refuse_for(Milliseconds(strike.ms));
+      server_->refuse_for(Milliseconds(strike.ms));
+      return reset(exchange);
     }
     if (strike.kind->act == Act::death) {
       dead_ = true;
@@ -111,6 +113,14 @@ class Emulator {
   bool dead_ = false;
 };
 
+// Thousands of connections need as many files.
+void raise_file_limit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int run(int argc, char** argv) {
   Settings settings;
   if (const std::string e = read_command_line(argc, argv, settings); !e.empty()) {
@@ -122,6 +132,7 @@ int run(int argc, char** argv) {
     return 0;
   }
   std::signal(SIGPIPE, SIG_IGN);
+  raise_file_limit();
   Emulator emulator(settings);
   if (const std::string e = emulator.prepare(); !e.empty()) {
     std::fprintf(stderr, "promptsweep-emulator: %s\n", e.c_str());

@@ -4,6 +4,7 @@
 import concurrent.futures
 import http.client
 import json
+import pathlib
 import socket
 import subprocess
 import sys
@@ -324,16 +325,22 @@ class Faults(unittest.TestCase):
                 self.assertEqual(send(e.url + "/_emulator/faults", "POST", script).status, 400)
 
     def test_every_fault_of_the_list_strikes(self):
-        for service in ("ollama", "openai"):
+        readme = (pathlib.Path(__file__).parent / "README.md").read_text()
+        fireworks = "accounts/fireworks/models/m"
+        for service, path, body in (("ollama", "/api/chat", chat()),
+                                    ("openai", "/v1/chat/completions", {"model": "m", "messages": QUESTION}),
+                                    ("fireworks", "/inference/v1/chat/completions", {"model": fireworks, "messages": QUESTION})):
             rows = json.loads(subprocess.run([PROGRAM, service, "--list-faults"], check=True,
                                              capture_output=True).stdout)
             self.assertEqual(len({r["name"] for r in rows}), len(rows))
-            path, body = ("/api/chat", chat()) if service == "ollama" else \
-                ("/v1/chat/completions", {"model": "m", "messages": QUESTION})
-            with Emulator(PROGRAM, service, "--model", "m") as e:
+            with Emulator(PROGRAM, service, "--model", "m", key="k") as e:
                 plain = strip(e.post(path, body).body)
                 for row in rows:
                     self.assertIn(row["kind"], ("transient", "permanent", "cosmetic"))
+                    self.assertIn(f"| `{row['name']}` |", readme)
+                    self.assertIn(row["why"], readme)
+                    if row["mode"] == "batch":
+                        continue
                     if row["name"] in ("engine_death", "model_missing", "model_changed", "refuse_connections"):
                         continue  # these last, and have tests of their own
                     with self.subTest(service + " " + row["name"]):

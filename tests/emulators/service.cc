@@ -103,6 +103,12 @@ bool play(const Strike& strike, const ExchangePtr& exchange, const Service& serv
     case Act::status:
       exchange->send(service.error(route, kind.argument, kind.text));
       return true;
+    case Act::error_in_200: {
+      Reply reply = service.error(route, kind.argument, kind.text);
+      reply.status = 200;
+      exchange->send(std::move(reply));
+      return true;
+    }
     case Act::html:
       exchange->send(html_page(kind.argument, kind.text));
       return true;

@@ -27,11 +27,12 @@ assert "unknown command" in call("sweep", expect=2).stderr
 assert "--help" in call("run", "--no_such_flag", expect=2).stderr
 assert "no_such.yaml" in call("plan", "--config", "no_such.yaml", expect=2).stderr
 
+nowhere = ("--experiments_dir", "no_such_folder")
 # The cache: nothing is made by looking, nothing is removed without a rule.
-assert json.loads(call("cache", "info", "--json", expect=0).stdout)["rows"] == 0
+assert json.loads(call("cache", "info", *nowhere, "--json", expect=0).stdout)["rows"] == 0
 assert "info or prune" in call("cache", expect=2).stderr
 assert "info or prune" in call("cache", "empty", expect=2).stderr
-assert "no response cache" in call("cache", "prune", "--max_age", "1d", expect=1).stderr
+assert "no response cache" in call("cache", "prune", *nowhere, "--max_age", "1d", expect=1).stderr
 
 # The command line of the original guide: eight trials, neither plugin nor data here, nothing written.
 guide = ("run", "--config", "config/eval_config.local.yaml", "--archive", "--limit_items", "250", "--plan_only")

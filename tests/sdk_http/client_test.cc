@@ -166,14 +166,52 @@ BOOST_AUTO_TEST_CASE(no_more_than_the_limit_are_in_flight) {
   BOOST_TEST(client.standing().limit == 7u);
 }
 
+// The simulations of pace_test.cc say how well; this says that it works in earnest.
+BOOST_AUTO_TEST_CASE(a_hidden_capacity_is_found) {
+  constexpr std::size_t capacity = 24;
+  std::size_t open = 0;  // of the server's thread
+  std::atomic<std::size_t> served{0}, refused{0};
+  ScriptedServer server([&](const Got&) {
+    if (open >= capacity) {
+      ++refused;
+      return text("", 429);
+    }
+    ++open;
+    Answer answer = text("");
+    answer.delay = Milliseconds(20);
+    answer.before_sent = [&] {
+      --open;
+      ++served;
+    };
+    return answer;
+  });
+  ClientOptions options;
+  options.max_in_flight = 512;
+  std::atomic<bool> enough{false};
+  std::function<void(Reply)> next;
+  Client client(options);
+  next = [&](Reply) {
+    if (!enough) client.start(get(server.url()), next);
+  };
+  for (int i = 0; i < 200; ++i) client.start(get(server.url()), next);
+  const bool found = eventually([&] { return served > 2000; });
+  const std::size_t limit = client.standing().limit;
+  enough = true;
+  BOOST_TEST(found);
+  BOOST_TEST(limit >= capacity / 2);
+  BOOST_TEST(limit <= 2 * capacity);
+  BOOST_TEST(double(refused) < 0.1 * double(served));
+  BOOST_TEST(client.standing().congested > 0u);
+}
+
 BOOST_AUTO_TEST_CASE(what_is_not_paced_waits_for_no_place) {
   ScriptedServer server(
       [](const Got& got) { return got.target == "/slow" ? silence() : text("quick"); });
   ClientOptions options;
   options.max_in_flight = 2;
   options.adaptive = false;
-  Client client(options);
   Replies replies;
+  Client client(options);
   for (int i = 0; i < 3; ++i) client.start(get(server.url("/slow")), replies.taker());
   BOOST_REQUIRE(eventually([&] { return server.request_count() == 2; }));
   BOOST_TEST(eventually([&] { return client.standing().in_flight == 2u; }));

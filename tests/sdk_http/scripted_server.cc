@@ -129,7 +129,9 @@ class Session : public std::enable_shared_from_this<Session<Stream>> {
     if (answer_.end == Answer::silent) return wait_for_close();
     timer_.expires_after(answer_.delay);
     timer_.async_wait([self = this->shared_from_this()](Error error) {
-      if (!error) self->write();
+      if (error) return;
+      if (self->answer_.before_sent) self->answer_.before_sent();
+      self->write();
     });
   }
 

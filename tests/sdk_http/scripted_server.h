@@ -36,7 +36,8 @@ struct Answer {
   long bytes = -1;
   std::chrono::milliseconds between_bytes{0};  // 0: at once
   bool announces_length = true;
-  std::string raw;  // instead of status, headers and body
+  std::function<void()> before_sent;  // after the delay
+  std::string raw;                    // instead of status, headers and body
 };
 
 class ScriptedServer {

@@ -281,7 +281,10 @@ typedef struct psw_descriptor {       /* static data, valid while the library is
      "x-changes-answers": true   the option enters the identity of an arm
      "x-changes-numerics": true  it may change answers through rounding; recorded per job
      "x-role": "parallelism" | "offload" | "context"   what a memory fallback may reduce
-     "x-role": "threads"         cores an instance keeps busy; 0: all                        */
+     "x-role": "threads"         cores an instance keeps busy; 0: all
+     "x-role": "model"           the model's id, filled in by the host where it is absent
+     "x-env": "NAME"             filled in from this environment variable where it is absent;
+                                 never for a secret                                         */
   psw_str  secrets_json;              /* ["FIREWORKS_API_KEY"]: all it may ever ask for       */
 } psw_descriptor;
 
