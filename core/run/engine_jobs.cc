@@ -272,8 +272,8 @@ Status EngineRun::take(ActiveJob& job) {
 bool EngineRun::creation_is_unclear(const ActiveJob& job, const JobStatus& status) const {
   const bool unclear = status.failure && (status.failure->code == Code::unavailable ||
                                           status.failure->code == Code::timeout);
-  return unclear && backend_->facts().resumes && makes_jobs() && !job.cancelled &&
-         job.transient.empty() && job.unanswered.size() == job.rows.size();
+  return unclear && backend_->facts().resumes && !job.cancelled && job.transient.empty() &&
+         !job.unanswered.empty();
 }
 
 // Never created twice without a look: the same key finds the job or proves that there is none. When
@@ -283,7 +283,9 @@ Status EngineRun::look_up_again(ActiveJob& job) {
   Status asked = ok;
   if (++job.look_ups <= options_.retries) {
     job.request.attach_only = true;
-    job.looking_up = job.may_be_made = true;
+    job.looking_up = true;
+    // Where an earlier process had answers of it, it was made, and must not be made again.
+    job.may_be_made = job.unanswered.size() == job.rows.size();
     asked = backend_->submit(job.request);
     if (asked) return ok;
     if (asked.error().code == Code::not_found) return not_at_provider(job);

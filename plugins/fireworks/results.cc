@@ -120,7 +120,6 @@ void Results::fail(const std::string& id, std::uint64_t index, const RowFailure&
 
 void Results::release_held() {
   for (const auto& [index, held] : held_) {
-    if (is_answered(index)) continue;
     psw::Request request;
     request.index = index;
     request.request_id = held.id;

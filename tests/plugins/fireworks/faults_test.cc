@@ -78,7 +78,8 @@ std::vector<json> all_faults(const std::string& mode) {
 }
 
 void check_all(const std::string& mode) {
-  const json options{{"mode", mode}, {"deadline_h", 0.0008}, {"retry_after_max_s", 2}};
+  const json options{
+      {"mode", mode}, {"deadline_h", 0.0008}, {"retry_after_max_s", 2}, {"cleanup", "keep"}};
   const Ended plain = run(json::array(), options);
   BOOST_REQUIRE(plain.rows.size() == 24u);
   for (const json& fault : all_faults(mode)) {

@@ -106,6 +106,12 @@ BOOST_AUTO_TEST_CASE(a_dataset_that_is_there_is_used_when_it_is_the_same) {
   BOOST_TEST(other.ensure() == "d-2");
   BOOST_TEST(other.work.said("is not what this job sent"));
 
+  Stage broken;  // such a one never becomes READY
+  broken.provider.on("GET dataset",
+                     {reply(200, R"({"name":"d","state":"FAILED"})"), dataset("READY", 3)});
+  BOOST_TEST(broken.ensure() == "d-2");
+  BOOST_TEST(broken.provider.calls("POST dataset:upload") == 0u);
+
   Stage half;  // an earlier process died between creation and upload
   half.provider.on("GET dataset", {dataset("UPLOADING", 3), dataset("READY", 3)});
   BOOST_TEST(half.ensure() == "d");
