@@ -62,7 +62,7 @@ inline constexpr char options_schema[] = R"json({
   "stream": {"type": "boolean", "default": false,
              "description": "Whether answers come in pieces, which keeps proxies from giving up on long ones."},
   "timeout_s": {"type": "integer", "minimum": 1, "maximum": 86400, "default": 600,
-                "description": "Seconds that one attempt of a request may take."},
+                "description": "Seconds that one attempt of a request may take, and the load of the model at the start."},
   "retry_after_max_s": {"type": "integer", "minimum": 0, "maximum": 86400, "default": 300,
                         "description": "Seconds waited at most where the server asks for a wait."}
 }

@@ -402,7 +402,7 @@ bool is_too_few(std::uint64_t tokens, const Query& query) {
   std::uint64_t characters = query.prompt ? characters_that_count(*query.prompt) : 0;
   for (const psw::lines::Message& message : query.messages)
     characters += characters_that_count(message.content);
-  return characters > 8 * tokens + 64;
+  return characters > 8 * tokens + (query.prompt ? 64 : 0);
 }
 
 bool speaks_of_memory(std::string_view text) {

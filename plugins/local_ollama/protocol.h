@@ -88,7 +88,8 @@ class Language {
 psw::Error explain(std::string_view what, const psw::http::Reply& reply, const Options& options);
 
 // Whether `tokens` are too few for the texts of `query` in any tokenizer: more than 8 characters
-// for each, and 64 to spare, where runs of white space and of one character count as one.
+// for each, where runs of white space and of one character count as one. A chat's template has
+// tokens of its own; a raw prompt without it gets 64 characters to spare.
 bool is_too_few(std::uint64_t tokens, const psw::lines::Query& query);
 
 // The server's words for memory that is short.

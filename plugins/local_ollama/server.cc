@@ -22,7 +22,6 @@ namespace {
 
 constexpr std::int64_t look_every_us = 2'000'000;
 constexpr psw::http::Milliseconds short_deadline{30'000};
-constexpr psw::http::Milliseconds load_deadline{1'500'000};
 
 std::string sha256_hex(const std::string& text) {
   unsigned char bytes[EVP_MAX_MD_SIZE];
@@ -62,7 +61,8 @@ Server::Server(const psw::Host& host, const Options& options, psw::http::Client&
 Request Server::get(const std::string& path) const {
   Request request;
   request.url = options_.base_url + path;
-  request.deadline = short_deadline;
+  request.deadline =
+      std::min<psw::http::Milliseconds>(short_deadline, std::chrono::seconds(options_.timeout_s));
   request.paced = false;  // a look at the server is not work for its model
   return request;
 }
@@ -151,7 +151,7 @@ void Server::check_model() {
 void Server::warm_up() {
   host_.progress(0, 1, "loading " + options_.model);
   Request request = post("/api/generate", language_->load_body());
-  request.deadline = load_deadline;
+  request.deadline = std::chrono::seconds(options_.timeout_s);
   call(std::move(request), [this] { return host_.should_stop(); });
   check_loaded();
   host_.progress(1, 1, "loaded " + options_.model);

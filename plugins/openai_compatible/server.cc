@@ -97,7 +97,8 @@ Request Server::get(const std::string& url) const {
   Request request;
   request.url = url;
   request.secret = options_.api_key;
-  request.deadline = short_deadline;
+  request.deadline =
+      std::min<psw::http::Milliseconds>(short_deadline, std::chrono::seconds(options_.timeout_s));
   request.paced = false;  // a look at the server is not work for its model
   request.max_attempts = attempts_while_loading;
   request.judge = judge_look;
