@@ -307,6 +307,7 @@ Status EngineRun::accept(ActiveJob& job, ResultRow row) {
   }
   row.job_id = job.job_id;
   const Outcome outcome = row.outcome;
+  if (!is_final(outcome)) last_failure_ = row.error;
   Result<ArmStore*> store = job.arm->store();
   if (!store) return std::move(store).error();
   if (Status put = (*store)->put_result(row); !put) return put;

@@ -56,6 +56,8 @@ class EngineRun {
   const EngineSpec& engine() const { return engine_; }
   bool complete() const;
   std::int64_t gave_up() const { return gave_up_; }
+  // What the engine said of the latest request that it did not answer; empty: nothing.
+  const std::string& last_failure() const { return last_failure_; }
   std::int64_t left_running() const { return left_running_; }
   std::int64_t reused() const { return reused_; }
   const EngineProgress& progress() const { return progress_; }
@@ -159,6 +161,7 @@ class EngineRun {
   std::map<std::string, ArmStore*> ledgers_;  // by job id
   std::optional<Error> shortage_;             // a job that failed for want of memory
   std::int64_t gave_up_ = 0;
+  std::string last_failure_;
   std::int64_t left_running_ = 0;
   std::int64_t reused_ = 0;
   std::unique_ptr<ResponseCache> cache_;  // null: not used, or it failed

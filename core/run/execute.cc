@@ -204,8 +204,10 @@ Result<ExecuteSummary> execute(RunStore& run, const RunPlan& plan, const ItemSou
     summary.reused += engine.reused();
     summary.left_running += engine.left_running();
     if (engine.gave_up() > 0) {
-      summary.problems.push_back(model + ": " + std::to_string(engine.gave_up()) +
-                                 " requests got no answer within the retry budget");
+      summary.problems.push_back(
+          model + ": " + std::to_string(engine.gave_up()) +
+          " requests got no answer within the retry budget" +
+          (engine.last_failure().empty() ? "" : "; the last of them: " + engine.last_failure()));
     }
     if (engine.complete()) ++complete;
   });

@@ -139,7 +139,6 @@ namespace {
 
 // Somebody waits for the word that everything is well: once more, and soon.
 void hurry(http::Request& call) {
-  call.max_attempts = 2;
   call.deadline = seconds(20);
   call.judge = [](const http::Reply& reply) {
     http::Verdict verdict = http::judge_by_status(reply, true);

@@ -94,7 +94,6 @@ Options parse_options(std::string_view config_json) {
   reader.integer("max_continuations", options.max_continuations, 0, 16);
   reader.integer("upload_limit_bytes", options.upload_limit_bytes, 1, 524288000);
   reader.integer("timeout_s", options.timeout_s, 1, 86400);
-  reader.integer("retry_after_max_s", options.retry_after_max_s, 0, 86400);
   reader.choice("cleanup", cleanup, {"after_success", "keep", "always"});
   reader.nothing_else();
 

@@ -23,7 +23,7 @@ struct Options {
   double deadline_h = 26;
   std::uint32_t max_continuations = 2;
   std::uint64_t upload_limit_bytes = 150ull * 1024 * 1024;
-  std::uint32_t timeout_s = 600, retry_after_max_s = 300;
+  std::uint32_t timeout_s = 600;
   Cleanup cleanup = Cleanup::after_success;
 };
 
@@ -70,8 +70,6 @@ inline constexpr char options_schema[] = R"json({
                          "description": "Request files above this size go to a signed URL instead of through the service."},
   "timeout_s": {"type": "integer", "minimum": 1, "maximum": 86400, "default": 600,
                 "description": "Seconds that one attempt of a call may take, files apart; questions after a job never take more than 60."},
-  "retry_after_max_s": {"type": "integer", "minimum": 0, "maximum": 86400, "default": 300,
-                        "description": "Seconds waited at most where the service asks for a wait."},
   "cleanup": {"enum": ["after_success", "keep", "always"], "default": "after_success",
               "description": "Which remote datasets and jobs are deleted once their results are stored here: those of jobs whose every row was answered, none, or all."}
 }

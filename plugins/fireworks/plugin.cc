@@ -70,7 +70,6 @@ class ClientWire : public Wire {
 
 psw::http::ClientOptions client_options(const psw::Host& host, const Options& options) {
   psw::http::ClientOptions out = psw::http::options_of(host);
-  out.retry_after_cap = std::chrono::seconds(options.retry_after_max_s);
   out.max_in_flight = options.max_concurrent_requests;
   return out;
 }

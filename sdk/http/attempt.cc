@@ -79,15 +79,14 @@ void Attempt::set_constants(const ClientOptions& options) {
   set_up_(easy_);
 }
 
-bool Attempt::begin(AttemptOf of, const ClientOptions& options) {
+bool Attempt::begin(AttemptOf of, const ClientOptions& options, Time now) {
   if (!plain_) {
     curl_easy_reset(easy_);
     set_constants(options);
     plain_ = true;
   }
   of_ = std::move(of);
-  begun_at_ = std::chrono::steady_clock::now();
-  reply_.started_unix_us = psw::unix_us_now();
+  begun_at_ = now;
   const Request& request = *of_.request;
   if (!is_token(request.method)) return refuse("the method of the request is not readable");
   if (!is_field_value(request.url)) return refuse("the address of the request is not readable");

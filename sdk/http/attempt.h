@@ -37,10 +37,11 @@ class Attempt {
   CURL* easy() const { return easy_; }
   // Sets the handle up for the request, which must outlive the attempt. False: nothing can be sent,
   // and end() says why.
-  bool begin(AttemptOf of, const ClientOptions& options);
+  bool begin(AttemptOf of, const ClientOptions& options, Time now);
   // What came of it. The handle must not be in a multi handle any more.
   Reply end(CURLcode code);
   int sends() const { return sends_; }
+  Time sent_at() const { return sent_at_; }  // the last time
   const std::string& partial() const { return of_.partial; }
   void* owner = nullptr;
 

@@ -173,6 +173,11 @@ Reply Attempt::end(CURLcode code) {
   reply_.may_have_acted =
       of_.acted_before || acted_in_earlier_send_ || (sends_ > 0 && may_have_acted());
   reply_.finished_unix_us = psw::unix_us_now();
+  if (sends_ == 0) {
+    using namespace std::chrono;
+    reply_.started_unix_us =
+        reply_.finished_unix_us - duration_cast<microseconds>(now - begun_at_).count();
+  }
   const auto since_sent = [&](Time moment) {
     return std::chrono::duration<double, std::milli>(moment - sent_at_).count();
   };

@@ -74,14 +74,14 @@ void Client::Engine::send(Exchange& exchange, Time now) {
     of.partial = exchange.request.save_to.string() + "." + std::to_string(random_()) + ".part";
   }
   of.on_send = [this, &exchange] { on_send(exchange); };
-  const bool begun = exchange.attempt->begin(std::move(of), options_);
+  const bool begun = exchange.attempt->begin(std::move(of), options_, now);
   if (!begun) return attempt_ended(exchange, CURLE_ABORTED_BY_CALLBACK);
   const CURLMcode added = curl_multi_add_handle(multi_, exchange.attempt->easy());
   if (added != CURLM_OK) attempt_ended(exchange, CURLE_OUT_OF_MEMORY);
 }
 
 void Client::Engine::on_send(Exchange& exchange) {
-  exchange.sent_at = std::chrono::steady_clock::now();
+  exchange.sent_at = exchange.attempt->sent_at();
   if (exchange.attempt->sends() > 1) {
     ++exchange.attempts;
     attempts_.fetch_add(1, std::memory_order_relaxed);
@@ -151,7 +151,7 @@ void Client::Engine::tell_pace(const Exchange& exchange, const Reply& reply,
     pace_.succeeded(exchange.sent_at, now, in_flight);
   }
   if (!reply.arrived()) return;
-  if (const auto pause = rate_limit_pause(reply, psw::unix_us_now() / 1000)) {
+  if (const auto pause = rate_limit_pause(reply, reply.finished_unix_us / 1000)) {
     const Time until = now + std::min(*pause, options_.retry_after_cap);
     paused_until_ = std::max(paused_until_, until);
     pace_.pause_until(until);

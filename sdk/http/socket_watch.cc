@@ -38,7 +38,10 @@ void SocketWatch::forget(int socket) {
   watched_.erase(found);
 }
 
-void SocketWatch::adopt(int socket) { find_or_add(socket)->adopted = true; }
+void SocketWatch::adopt(int socket) {
+  forget(socket);  // should another with this number have been closed without a word
+  find_or_add(socket)->adopted = true;
+}
 
 void SocketWatch::close(int socket) {
   const Shared watched = find_or_add(socket);

@@ -85,6 +85,7 @@ class Fireworks final : public Service {
     return "";
   }
 
+  void recover() override { missing_ = changed_ = false; }
   void handle(ExchangePtr exchange, const std::string& route, const Strike& strike) override {
     const Request& r = exchange->request();
     if (r.port == storage_.port()) return exchange->send(storage_.handle(r, route, strike));

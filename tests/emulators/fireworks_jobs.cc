@@ -237,9 +237,10 @@ void Jobs::finish(Job& job) {
       output.files.clear();
     }
   }
-  const bool whole =
-      std::all_of(job.rows.begin(), job.rows.end(), [](const BatchRow& r) { return r.done; });
-  if (state != "COMPLETED" || !whole || job.struck("no_output")) world_.counts.job_over(job.id);
+  // After a fault of the results a client rightly asks for rows again.
+  if (state != "COMPLETED" || !job.result_strikes.empty() || job.struck("no_output")) {
+    world_.counts.job_over(job.id);
+  }
 }
 
 Reply Jobs::remove(Job& job) {

@@ -93,6 +93,8 @@ class Emulator {
     if (r.method == "POST" && r.path == "/_emulator/faults") {
       const std::string e = faults_.load(r.body, settings_.service);
       if (!e.empty()) return exchange->send(json_reply({{"error", e}}, 400));
+      dead_ = false;
+      service_->recover();
       return exchange->send(json_reply(nlohmann::json::object()));
     }
     if (r.method == "POST" && r.path == "/_emulator/stop") {

@@ -83,6 +83,10 @@ class Ollama final : public Service {
     return "";
   }
 
+  void recover() override {
+    missing_ = false;
+    generation_ = 0;
+  }
   void handle(ExchangePtr exchange, const std::string& route, const Strike& strike) override {
     const Request& r = exchange->request();
     if (!host_is_local(r)) return exchange->send(bare(403, ""));

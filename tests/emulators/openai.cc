@@ -65,6 +65,7 @@ class OpenAi final : public Service {
     return "";
   }
 
+  void recover() override { missing_ = changed_ = false; }
   void handle(ExchangePtr exchange, const std::string& route, const Strike& strike) override {
     if (strike.is("model_missing")) missing_ = true;
     if (route == "health") return exchange->send(health());

@@ -31,6 +31,8 @@ class Service {
   virtual std::string route(const Request& request) const = 0;
   // `strike`: the fault that the service itself must play, or none.
   virtual void handle(ExchangePtr exchange, const std::string& route, const Strike& strike) = 0;
+  // A new script begins: what lasting faults of the last one changed is as before.
+  virtual void recover() {}
   // A second port, another origin, whose requests go the same way (Request::port tells).
   virtual bool wants_storage_port() const { return false; }
   virtual void storage_port_is(std::uint16_t) {}

@@ -3,6 +3,8 @@
 import json
 import pathlib
 import subprocess
+import time
+import urllib.error
 import urllib.request
 
 
@@ -25,9 +27,20 @@ class Emulator:
             self.process.kill()
             self.process.wait()
 
-    def get(self, path):
-        with urllib.request.urlopen(self.url + path, timeout=30) as reply:
-            return json.load(reply)
+    def get(self, path, body=None):
+        """Tried again for a while: a fault may have closed the port."""
+        for patience in range(20, -1, -1):
+            try:
+                with urllib.request.urlopen(self.url + path, body, timeout=30) as reply:
+                    return json.load(reply)
+            except urllib.error.URLError:
+                if patience == 0:
+                    raise
+                time.sleep(0.1)
+
+    def play(self, script):
+        """From now on the faults of this script strike, and no others."""
+        self.get("/_emulator/faults", json.dumps(script).encode())
 
     def counts(self):
         return self.get("/_emulator/counts")

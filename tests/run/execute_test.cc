@@ -301,7 +301,10 @@ BOOST_AUTO_TEST_CASE(a_spent_budget_leaves_the_arm_incomplete) {
   const ExecuteSummary summary = sweep.run();
   BOOST_TEST(!summary.complete);
   BOOST_TEST(summary.gave_up == 20);
-  BOOST_TEST(summary.problems.size() == 1u);
+  BOOST_REQUIRE(summary.problems.size() == 1u);
+  BOOST_TEST(
+      summary.problems[0] ==
+      "model: 20 requests got no answer within the retry budget; the last of them: try again");
   BOOST_TEST(sweep.script.delivered == 40);
   sweep.script.answer = good;
   BOOST_TEST(sweep.run().complete);

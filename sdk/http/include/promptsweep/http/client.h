@@ -102,7 +102,7 @@ struct Request {
   // Less than a byte a second for this long ends the attempt. Only for what streams: a server that
   // computes an answer is silent until it has it. 0: no such rule.
   Milliseconds stall{0};
-  std::size_t max_reply_bytes = std::size_t(64) << 20;
+  std::size_t max_reply_bytes = std::size_t(64) << 20;  // in Reply::body; a file has no limit
   bool paced = true;
   // Whether it may be sent again although the server may have acted on it. False where that could
   // be paid twice: it is then repeated only if nothing of it was sent, or if the server said that
@@ -129,8 +129,9 @@ ClientOptions options_of(const Host& host);
 
 // How things stand, for a stage line and for tests.
 struct Standing {
-  std::size_t limit = 0;  // in flight, as adapted so far
-  std::size_t in_flight = 0, waiting = 0;
+  std::size_t limit = 0;      // in flight, as adapted so far
+  std::size_t in_flight = 0;  // paced requests
+  std::size_t waiting = 0;    // for a place, or to be sent again
   std::uint64_t attempts = 0, congested = 0;
 };
 
