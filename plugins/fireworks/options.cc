@@ -91,6 +91,7 @@ Options parse_options(std::string_view config_json) {
   options.poll_max_s = std::max(options.poll_max_s, options.poll_s);
   reader.number("poll_max_s", options.poll_max_s, 0.01, 3600);
   reader.number("deadline_h", options.deadline_h, 0.0001, 240);
+  reader.number("retry_after_max_s", options.retry_after_max_s, 0.01, 86400);
   reader.integer("max_continuations", options.max_continuations, 0, 16);
   reader.integer("upload_limit_bytes", options.upload_limit_bytes, 1, 524288000);
   reader.integer("timeout_s", options.timeout_s, 1, 86400);

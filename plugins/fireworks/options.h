@@ -21,6 +21,7 @@ struct Options {
   std::uint32_t max_concurrent_jobs = 4;
   double poll_s = 15, poll_max_s = 60;
   double deadline_h = 26;
+  double retry_after_max_s = 300;
   std::uint32_t max_continuations = 2;
   std::uint64_t upload_limit_bytes = 150ull * 1024 * 1024;
   std::uint32_t timeout_s = 600;
@@ -64,6 +65,8 @@ inline constexpr char options_schema[] = R"json({
                  "description": "Seconds between questions after a while; at least poll_s."},
   "deadline_h": {"type": "number", "minimum": 0.0001, "maximum": 240, "default": 26,
                  "description": "Hours after which a batch job that has not ended is cancelled; jobs expire by themselves after 24."},
+  "retry_after_max_s": {"type": "number", "minimum": 0.01, "maximum": 86400, "default": 300,
+                        "description": "Seconds that a wish of the provider to be asked again later is obeyed at most."},
   "max_continuations": {"type": "integer", "minimum": 0, "maximum": 16, "default": 2,
                         "description": "How often the unfinished rows of an expired batch job are continued in a further job."},
   "upload_limit_bytes": {"type": "integer", "minimum": 1, "maximum": 524288000, "default": 157286400,

@@ -71,6 +71,8 @@ class ClientWire : public Wire {
 psw::http::ClientOptions client_options(const psw::Host& host, const Options& options) {
   psw::http::ClientOptions out = psw::http::options_of(host);
   out.max_in_flight = options.max_concurrent_requests;
+  out.retry_after_cap =
+      psw::http::Milliseconds(static_cast<std::int64_t>(options.retry_after_max_s * 1000));
   return out;
 }
 
