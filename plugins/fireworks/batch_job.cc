@@ -183,6 +183,7 @@ JobView BatchJob::checked(const std::string& id, JobView view) {
     work_.log(PSW_LOG_WARN, "the provider says that the job " + id + " is of the model " +
                                 view.model + "; asked for was " + options_.model);
   }
+  view.created_unix_ms = work_.now_unix_ms();  // by our clock: the deadline is
   return view;
 }
 

@@ -236,6 +236,28 @@ BOOST_AUTO_TEST_CASE(a_job_that_never_starts_is_cancelled_at_the_deadline) {
   BOOST_TEST(s.paid() == 1u);
 }
 
+// The provider's clock may be days off.
+BOOST_AUTO_TEST_CASE(the_deadline_of_a_job_that_was_just_made_is_by_our_clock) {
+  Stage s;
+  const auto dated = [](const char* state) {
+    json body = json::parse(job(state, "", 3).body);
+    body["createTime"] = "2001-01-01T00:00:00Z";
+    return reply(200, body.dump());
+  };
+  s.provider.on("POST job", {dated("PENDING")});
+  s.provider.on("GET job", {absent(), dated("RUNNING"), dated("COMPLETED")});
+  BOOST_TEST(s.run() == "");
+  BOOST_TEST(s.work.count(PSW_OUTCOME_OK) == 3u);
+  BOOST_TEST(s.provider.calls("DELETE job") == 0u);
+
+  // One that is found has its age by its own date.
+  Stage old;
+  old.provider.on("GET job", {dated("PENDING")});
+  old.provider.on("GET out:getDownloadEndpoint", {absent()});
+  BOOST_TEST(old.run() == "");
+  BOOST_TEST(old.provider.calls("DELETE job") == 1u);
+}
+
 BOOST_AUTO_TEST_CASE(a_job_that_was_deleted_by_others_is_cancelled) {
   Stage s;
   s.provider.on("GET job", {absent(), job("RUNNING"), job("DELETING_CLEANING_UP"), absent()});
