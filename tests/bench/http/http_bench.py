@@ -131,7 +131,7 @@ def main():
                 for name, loop in (("curl_multi_loop", curl_loop), ("client_loop", client_loop)):
                     measured = program_rate([loop, nginx.url + "/v1/chat/completions", str(CONNECTIONS), "40000", body])
                     rows[name].append(measured["requests_per_s"])
-                    cpus[name].append(measured["cpu_s_per_request"])
+                    cpus[name].append(measured["cpu_us_per_request"] / 1e6)
                 rows["wrk"].append(wrk_rate(nginx.url, body, folder))
                 project(folder / f"p{round_number}", items, nginx.port)
                 rate, cpu, answered = sweep_rate(program, backends, folder / f"p{round_number}")
