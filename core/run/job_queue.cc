@@ -38,23 +38,23 @@ std::vector<PlannedJob> merge_blocks(const std::vector<Block>& blocks, const Arm
                                      const std::map<ArmType, std::vector<std::int64_t>>& positions,
                                      const JobLimits& limits) {
   std::vector<PlannedJob> out;
-  std::map<ArmType, std::size_t> whole;  // index into out
+  std::map<ArmType, std::size_t> latest;  // of each arm and type, index into out
   for (const Block& block : blocks) {
     const auto of_type = positions.find({block.arm_id, block.type});
     if (of_type == positions.end()) continue;
     std::vector<std::int64_t> chosen = pending_of(block, of_type->second, *arms.at(block.arm_id));
     if (chosen.empty()) continue;
 
+    // Blocks of paired arms alternate: a job takes the next ones of its own arm, and the jobs of
+    // the arms then alternate as their blocks did.
     PlannedJob* target = nullptr;
-    if (limits.whole_arms) {
-      const auto found = whole.find(of_type->first);
-      if (found != whole.end()) target = &out[found->second];
-    } else if (!out.empty() && out.back().arm_id == block.arm_id && out.back().type == block.type &&
-               out.back().positions.size() + chosen.size() <= limits.preferred_requests) {
-      target = &out.back();
+    if (const auto found = latest.find(of_type->first); found != latest.end()) {
+      PlannedJob& before = out[found->second];
+      const bool fits = before.positions.size() + chosen.size() <= limits.preferred_requests;
+      if (limits.whole_arms || fits) target = &before;
     }
     if (target == nullptr) {
-      whole[of_type->first] = out.size();
+      latest[of_type->first] = out.size();
       out.push_back({block.arm_id, block.type, std::move(chosen)});
     } else {
       target->positions.insert(target->positions.end(), chosen.begin(), chosen.end());

@@ -26,7 +26,7 @@ struct JobLimits {
   int parts = 0;                         // of whole arms: so many jobs a task type; 0: no wish
   std::uint64_t max_requests = 0;        // 0: no limit
   std::uint64_t max_bytes = 0;           // 0: no limit; else `bytes_of` says how long a line is
-  std::uint64_t preferred_requests = 0;  // consecutive blocks of an arm are merged up to this
+  std::uint64_t preferred_requests = 0;  // an arm's next blocks are merged up to this
   std::function<std::uint64_t(const std::string& arm_id, std::int64_t position)> bytes_of;
 };
 
