@@ -59,6 +59,16 @@ Verdict judge_look(const Reply& reply) {
   return verdict;
 }
 
+// Without the port, which changes when a server is started again.
+std::string host_of(const std::string& url) {
+  if (psw::lines::is_loopback(url)) return "loopback";
+  const std::size_t host = url.find("://") + 3;
+  const std::size_t end = std::min(url.find('/', host), url.size());
+  const std::size_t colon = url.rfind(':', end);
+  const bool has_port = colon != std::string::npos && colon >= host && url.find(']', colon) >= end;
+  return url.substr(host, (has_port ? colon : end) - host);
+}
+
 psw::http::ChatDialect dialect_named(const std::string& name, bool cache_prompt) {
   if (name == "openai") return psw::http::openai_dialect();
   if (name == "llama_server") return psw::http::llama_server_dialect(cache_prompt);
@@ -207,6 +217,9 @@ Server::Seen Server::look(const Stop& should_stop) {
       seen.context = facts->context;
     }
   }
+  // These tell no more than a name, which others give their models too.
+  if (seen.dialect == "generic" || seen.dialect == "openai")
+    identity["host"] = host_of(options_.api_url);
   if (seen.context) identity["n_ctx"] = *seen.context;
   seen.identity = identity.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
   return seen;
