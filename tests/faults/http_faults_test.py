@@ -6,7 +6,8 @@ same command then completes it. No job is paid twice, nothing hangs, no file hol
 
   http_faults_test.py PROGRAM BACKENDS EMULATOR [--service NAME] [--only FAULT] [--random N] [--seed S]
 
-The faults are the emulators' own list (tests/emulators/README.md). PROMPTSWEEP_FAULTS sets N."""
+The faults are the emulators' own list (tests/emulators/README.md). N combinations, by default
+PROMPTSWEEP_FAULTS or 100, are shared out among the four ways through a service."""
 import argparse
 import concurrent.futures
 import csv
@@ -217,7 +218,9 @@ def main():
     failures, done = [], 0
     with tempfile.TemporaryDirectory() as temporary, concurrent.futures.ThreadPoolExecutor(4) as pool:
         waiting = {}
-        for number, mode in enumerate(m for m in MODES if wish.service in (None, m)):
+        for number, mode in enumerate(MODES):
+            if wish.service not in (None, mode):
+                continue
             folder = pathlib.Path(temporary) / mode
             folder.mkdir()
             campaign = Campaign(program, backends, emulator, mode, folder)
