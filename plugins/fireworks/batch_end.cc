@@ -56,7 +56,12 @@ void BatchJob::conclude(const JobView& view) {
     const std::string said = view.status_message.empty() ? "no reason given" : view.status_message;
     const std::string sentence = "the provider gave the job up: " + said;
     work_.log(PSW_LOG_ERROR, sentence);
-    results_->refuse_named(sentence);
+    // A row is refused by who reads the file; what breaks down later is no row's fault.
+    const bool in_validation =
+        view.processed == 0 &&
+        (view.status_code.empty() || view.status_code == "OK" ||
+         view.status_code == "INVALID_ARGUMENT" || view.status_code == "FAILED_PRECONDITION");
+    if (in_validation) results_->refuse_named(sentence);
     results_->fail_rest(PSW_OUTCOME_ERROR_BACKEND, PSW_E_DATA, sentence);
   } else {
     results_->fail_rest(PSW_OUTCOME_ERROR_BACKEND, PSW_E_DATA,
@@ -66,22 +71,40 @@ void BatchJob::conclude(const JobView& view) {
 
 // Cancelled by the user. What is there is taken first, since deleting may take it away.
 void BatchJob::stop() {
-  const bool may_exist = work_.attach_only() || !work_.resume_token().empty();
-  if (jobs_.empty() && may_exist) jobs_.push_back(token_.job);
+  const bool is_left = work_.attach_only() || !work_.resume_token().empty();
+  if (jobs_.empty() && is_left) jobs_.push_back(token_.job);
   if (jobs_.empty()) return;
+  // Those that an earlier process made, too.
+  for (auto n = static_cast<std::uint32_t>(jobs_.size()); n <= token_.continuations; ++n)
+    jobs_.push_back(continuation_id(token_.job, n));
   stop_by_unix_ms_ = work_.now_unix_ms() + stop_bound_ms;
+  std::set<std::string> ended;  // nothing runs there, and what is not taken yet stays
   try {
-    if (!token_.output.empty()) take_files(token_.output);
+    for (const std::string& id : jobs_) {
+      if (take_what_is_there(id)) ended.insert(id);
+    }
   } catch (const Stopped&) {
     // The time is up for results, and all the more must the job be ended.
     stop_by_unix_ms_ = work_.now_unix_ms() + stop_bound_ms / 2;
   }
   for (const std::string& id : jobs_) {
+    if (ended.count(id) != 0) continue;
     const Came came = came_of(control_.delete_job(id));
     // Absent: a creation whose reply was lost may still be on its way.
     if (came != Came::good) work_.set_remote_may_continue();
   }
   work_.provider_ended(PSW_JOB_CANCELLED);
+}
+
+// Whether the job has ended by itself.
+bool BatchJob::take_what_is_there(const std::string& id) {
+  const http::Reply reply = control_.get_job(id);
+  if (came_of(reply) == Came::cancelled) throw Stopped{};
+  const std::optional<JobView> view = job_in(reply);
+  std::string output = view ? view->output_dataset : "";
+  if (output.empty() && id == jobs_.back()) output = token_.output;
+  if (!output.empty()) take_files(output);
+  return view && view->phase != Phase::active && view->phase != Phase::deleting;
 }
 
 Leftovers BatchJob::leftovers() const {

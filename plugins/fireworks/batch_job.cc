@@ -14,16 +14,6 @@ namespace {
 constexpr int looks_after_a_lost_reply = 2;
 constexpr int gone_rounds = 3;
 
-// nullopt: no reply that says how the job is.
-std::optional<JobView> readable(const http::Reply& reply) {
-  if (came_of(reply) != Came::good) return std::nullopt;
-  try {
-    return parse_job(reply.body);
-  } catch (const psw::Error&) {
-    return std::nullopt;
-  }
-}
-
 std::string hours(double h) {
   std::string text = std::to_string(h);
   while (text.back() == '0') text.pop_back();
@@ -69,8 +59,19 @@ void BatchJob::run() {
   } catch (const Stopped&) {
     // An instance that ends leaves its jobs alone: a later one attaches to them.
     if (!work_.leaving()) stop();
+  } catch (const LeftOpen&) {
+    throw;
+  } catch (const psw::Error& error) {
+    if (!may_exist()) throw;
+    leave_open(work_, error.text);
+  } catch (const std::exception& error) {
+    if (!may_exist()) throw;
+    leave_open(work_, error.what());
   }
 }
+
+// Whatever fails here then, from a full disk on, its requests must not be paid in another job.
+bool BatchJob::may_exist() const { return !jobs_.empty() || (work_.attach_only() && !is_absent_); }
 
 void BatchJob::live() {
   prepare();
@@ -100,6 +101,11 @@ void BatchJob::prepare() {
   token_.dataset = dataset_id(work_.idempotency_key(), intake_.rows_hash);
   // An earlier version may have named them otherwise.
   if (const auto kept = read_token(work_.resume_token())) token_ = *kept;
+  if (!token_.account.empty() && token_.account != options_.account_id) {
+    leave_open(work_, "the job " + token_.job + " is of the account " + token_.account +
+                          " and cannot be seen from " + options_.account_id +
+                          ": set account_id or FIREWORKS_ACCOUNT_ID back");
+  }
 }
 
 std::optional<JobView> BatchJob::find_or_make() {
@@ -110,6 +116,7 @@ std::optional<JobView> BatchJob::find_or_make() {
     return view;
   }
   if (work_.attach_only()) {
+    is_absent_ = true;
     throw psw::Error(PSW_E_NOT_FOUND, "the provider has no job " + token_.job);
   }
   if (intake_.rows == 0) return std::nullopt;
@@ -133,7 +140,7 @@ std::optional<JobView> BatchJob::look_up(const std::string& id) {
     const Came came = came_of(reply);
     if (came == Came::cancelled) throw Stopped{};
     if (came == Came::absent) return std::nullopt;
-    if (std::optional<JobView> view = readable(reply)) return view;
+    if (std::optional<JobView> view = job_in(reply)) return view;
     const bool denied = came == Came::denied || came == Came::refused;
     if (round >= (denied ? denied_rounds : silent_rounds)) leave_unanswered("GET", id, reply);
     work_.stage("the provider does not answer; asking again");
@@ -150,11 +157,13 @@ JobView BatchJob::make(const std::string& id, const std::string& body) {
     const http::Reply reply = control_.create_job(id, body);
     const Came came = came_of(reply);
     if (came == Came::cancelled) throw Stopped{};
-    if (const std::optional<JobView> view = readable(reply)) return checked(id, *view);
+    if (const std::optional<JobView> view = job_in(reply)) return checked(id, *view);
     if (came == Came::quota) {
       wait_for_quota(reply, since);
     } else if (came == Came::good || came == Came::exists || came == Came::unclear) {
       ++lost;
+    } else if (lost > 0) {  // this one made none; an earlier one may be on its way
+      leave_unanswered("POST", id, reply);
     } else {
       jobs_.pop_back();  // it says that it made none
       throw psw::http::to_error(control_.describe("POST", "batchInferenceJobs"), reply);
@@ -203,12 +212,16 @@ void BatchJob::wait_for_quota(const http::Reply& reply, std::int64_t since_unix_
 JobView BatchJob::follow(const std::string& id, JobView view) {
   patience_.reset();
   if (view.created_unix_ms == 0) view.created_unix_ms = work_.now_unix_ms();
-  int missing = 0, denied = 0;
+  int missing = 0, denied = 0, nameless = 0;
   while (true) {
     tell(id, view);
     const bool active = view.phase == Phase::active || view.phase == Phase::deleting;
-    if (!active) return view;
-    if (work_.now_unix_ms() > deadline_of(view)) return overdue(id, view);
+    // It may tell a moment later where its results are.
+    const bool has_some =
+        view.phase == Phase::completed || (view.phase == Phase::partial && view.processed > 0);
+    const bool waits_for_name = has_some && view.output_dataset.empty();
+    if (!active && !(waits_for_name && ++nameless < silent_rounds)) return view;
+    if (active && work_.now_unix_ms() > deadline_of(view)) return overdue(id, view);
     patience_.wait();
     const http::Reply reply = control_.get_job(id);
     const Came came = came_of(reply);
@@ -221,7 +234,7 @@ JobView BatchJob::follow(const std::string& id, JobView view) {
       view.state = "DELETED";
       return view;
     }
-    if (std::optional<JobView> now = readable(reply)) {
+    if (std::optional<JobView> now = job_in(reply)) {
       now->created_unix_ms = view.created_unix_ms;
       now->processed = std::max(now->processed, view.processed);
       if (now->output_dataset.empty()) now->output_dataset = view.output_dataset;
@@ -273,8 +286,15 @@ void BatchJob::tell(const std::string& id, const JobView& view) {
 // Only once the job exists: without a token the core knows that a job may never have been made.
 void BatchJob::keep_token(const JobView& view) {
   token_.output = view.output_dataset;
-  token_.continuations = static_cast<std::uint32_t>(jobs_.size()) - 1;
-  work_.checkpoint(write_token(token_));
+  token_.account = options_.account_id;
+  // An earlier process may have gone further.
+  token_.continuations =
+      std::max(token_.continuations, static_cast<std::uint32_t>(jobs_.size()) - 1);
+  try {
+    work_.checkpoint(write_token(token_));
+  } catch (const psw::Error& error) {
+    work_.log(PSW_LOG_WARN, error.text + "; the job " + token_.job + " is found again by its name");
+  }
 }
 
 void BatchJob::leave_unanswered(const std::string& method, const std::string& id,

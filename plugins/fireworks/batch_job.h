@@ -45,9 +45,11 @@ class BatchJob {
   class Place;
 
   void live();
+  bool may_exist() const;
   void prepare();
   std::optional<JobView> find_or_make();
   void stop();
+  bool take_what_is_there(const std::string& id);
 
   // Questions. Each asks until there is an answer; jobs that may exist are never given up.
   std::optional<JobView> look_up(const std::string& id);
@@ -88,6 +90,7 @@ class BatchJob {
   std::set<std::string> taken_files_;
   std::map<std::string, int> cut_files_;  // how often they came cut
   std::string told_state_;
+  bool is_absent_ = false;            // by the provider's own word
   std::int64_t stop_by_unix_ms_ = 0;  // while stopping: how long calls may take
 };
 

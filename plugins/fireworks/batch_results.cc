@@ -25,9 +25,9 @@ void BatchJob::take_results(const JobView& view) {
     work_.stage("taking the results of " + jobs_.back());
     const Taken taken = take_files(output);
     if (taken == Taken::all || deleted) return;
-    if (taken == Taken::none_there && (view.phase != Phase::completed || round >= silent_rounds)) {
-      return;
-    }
+    const bool has_some =
+        view.phase == Phase::completed || (view.phase == Phase::partial && view.processed > 0);
+    if (taken == Taken::none_there && (!has_some || round >= silent_rounds)) return;
     if (round >= results_rounds || (taken == Taken::denied && round >= denied_rounds)) {
       leave_open(work_, "the results of " + jobs_.back() + " cannot be downloaded");
     }
@@ -62,7 +62,7 @@ BatchJob::Taken BatchJob::take_files(const std::string& output) {
 }
 
 BatchJob::Taken BatchJob::take_file(const std::string& output, const SignedFile& file) {
-  const std::string name = output + "/" + file.name;
+  const std::string name = output + "/" + file.path;
   if (taken_files_.count(name) != 0) return Taken::all;
   const std::filesystem::path path = scratch_ / (intake_.file.stem().string() + "-results");
   const http::Reply reply = control_.download(file.url, path);

@@ -53,8 +53,8 @@ bool Janitor::remove(Control& control, const Leftovers& leftovers) {
   return true;
 }
 
-void Janitor::sweep(Time now) {
-  Control control(wire_, options_.base_url, options_.account_id, [] { return false; });
+void Janitor::sweep(Time now, const std::function<bool()>& should_stop) {
+  Control control(wire_, options_.base_url, options_.account_id, should_stop);
   for (const Leftovers& leftovers : due(now, settling)) {
     if (!remove(control, leftovers)) return;
   }

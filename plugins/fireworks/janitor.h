@@ -24,8 +24,10 @@ class Janitor {
 
   // `all_taken`: whether the host has every record of the job; asked until it says so.
   void add(Leftovers leftovers, std::function<bool()> all_taken);
-  // Deletes what was taken `settling` ago. Any thread; gives up at the first call that fails.
-  void sweep(Time now);
+  // Deletes what was taken `settling` ago. Any thread; gives up at the first call that fails, and
+  // where `should_stop` says so.
+  void sweep(
+      Time now, const std::function<bool()>& should_stop = [] { return false; });
   // At the end of the instance: waits for what was taken a moment ago, and leaves the rest alone.
   void finish();
 

@@ -7,7 +7,7 @@ namespace fireworks {
 
 void leave_open(Work& work, const std::string& why) {
   work.leave_open();
-  throw psw::Error(PSW_E_UNAVAILABLE, why + "; the job is left as it is and looked up again later");
+  throw LeftOpen(PSW_E_UNAVAILABLE, why + "; the job is left as it is and looked up again later");
 }
 
 Patience::Patience(Work& work, const Options& options)

@@ -12,8 +12,12 @@ namespace fireworks {
 // Thrown out of every wait and every call when the job was cancelled or the instance ends.
 struct Stopped {};
 
+struct LeftOpen : psw::Error {
+  using psw::Error::Error;
+};
+
 // The provider cannot be asked for a long while, although it may have the job: the host shall look
-// it up again later and never take it for lost.
+// it up again later and never take it for lost. Throws LeftOpen.
 [[noreturn]] void leave_open(Work& work, const std::string& why);
 
 class Patience {

@@ -142,7 +142,7 @@ class Fireworks {
   }
 
   void run_batch(psw::Job& job) {
-    janitor_.sweep(std::chrono::steady_clock::now());
+    janitor_.sweep(std::chrono::steady_clock::now(), [&job] { return job.stopping(); });
     JobWork work(job);
     BatchJob batch(work, wire_, options_, places_, host_.param("dir.scratch"));
     batch.run();

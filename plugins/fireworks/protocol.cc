@@ -142,6 +142,15 @@ JobView parse_job(std::string_view body) {
   return view;
 }
 
+std::optional<JobView> job_in(const http::Reply& reply) {
+  if (came_of(reply) != Came::good) return std::nullopt;
+  try {
+    return parse_job(reply.body);
+  } catch (const psw::Error&) {
+    return std::nullopt;
+  }
+}
+
 std::string job_body(const NewJob& job) {
   json body{{"model", job.model},
             {"inputDatasetId", "accounts/" + job.account_id + "/datasets/" + job.dataset_id},
@@ -201,7 +210,7 @@ std::vector<SignedFile> parse_signed_files(std::string_view body) {
   std::vector<SignedFile> out;
   for (const auto& [path, url] : urls.items()) {
     if (!url.is_string() || url.get_ref<const std::string&>().empty()) nonsense("its files");
-    SignedFile file{last_segment(path), url.get<std::string>(), false};
+    SignedFile file{last_segment(path), url.get<std::string>(), false, path};
     file.errors = has(lower(file.name), "error");
     out.push_back(std::move(file));
   }

@@ -56,6 +56,8 @@ struct JobView {
 };
 // Throws psw::Error(PSW_E_DATA).
 JobView parse_job(std::string_view body);
+// nullopt: no reply that says how the job is.
+std::optional<JobView> job_in(const http::Reply& reply);
 
 struct NewJob {
   std::string account_id, model, dataset_id, display_name, precision;
@@ -85,6 +87,7 @@ std::string upload_endpoint_body(const std::string& filename, std::uint64_t byte
 struct SignedFile {
   std::string name, url;  // name: without folders
   bool errors = false;    // holds rows that failed
+  std::string path;       // with folders: shards in several may have one name
 };
 // In order of their names. Throws psw::Error(PSW_E_DATA).
 std::vector<SignedFile> parse_signed_files(std::string_view body);

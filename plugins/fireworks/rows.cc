@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "rows.h"
 
+#include <promptsweep/http/openai_chat.h>
 #include <promptsweep/json_text.h>
 #include <promptsweep/lines.h>
 
@@ -103,12 +104,14 @@ std::string batch_row(const psw::Request& line) {
   for (const psw::lines::Message& message : query.messages) {
     messages.push_back({{"role", message.role}, {"content", message.content}});
   }
-  json body{{"messages", std::move(messages)},
-            {"max_tokens", query.max_tokens},
-            {"temperature", query.temperature},
-            // Said even where the line has none: the model's own defaults are not neutral.
-            {"top_p", query.top_p.value_or(1.0)},
-            {"top_k", query.top_k.value_or(0)}};
+  // As in realtime: neutral values of what the line does not say, and a prompt that does not fit is
+  // refused. The model's own defaults are not neutral, and the provider's is to cut the answer.
+  json body = json::parse(psw::http::fireworks_dialect().fixed_json);
+  body["messages"] = std::move(messages);
+  body["max_tokens"] = query.max_tokens;
+  body["temperature"] = query.temperature;
+  body["top_p"] = query.top_p.value_or(1.0);
+  body["top_k"] = query.top_k.value_or(0);
   if (!query.stop.empty()) body["stop"] = query.stop;
   if (const auto seed = query.seed_to_send()) body["seed"] = *seed;
   return json{{"custom_id", line.request_id}, {"body", std::move(body)}}.dump();

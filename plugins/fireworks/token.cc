@@ -14,7 +14,8 @@ std::string write_token(const Token& token) {
               {"job", token.job},
               {"dataset", token.dataset},
               {"output", token.output},
-              {"continuations", token.continuations}}
+              {"continuations", token.continuations},
+              {"account", token.account}}
       .dump();
 }
 
@@ -25,7 +26,7 @@ std::optional<Token> read_token(std::string_view text) {
     const auto found = object.find(key);
     return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
   };
-  Token token{name("job"), name("dataset"), name("output"), 0};
+  Token token{name("job"), name("dataset"), name("output"), 0, name("account")};
   token.continuations = static_cast<std::uint32_t>(count_in(object, "continuations").value_or(0));
   return token.job.empty() ? std::nullopt : std::optional(std::move(token));
 }

@@ -12,6 +12,7 @@ namespace fireworks {
 struct Token {
   std::string job, dataset, output;
   std::uint32_t continuations = 0;
+  std::string account{};  // that has the job; empty: of an earlier version, which did not say
 };
 std::string write_token(const Token& token);
 std::optional<Token> read_token(std::string_view text);  // nullopt: none, or not ours

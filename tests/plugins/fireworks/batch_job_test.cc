@@ -461,6 +461,112 @@ BOOST_AUTO_TEST_CASE(a_cancelled_job_is_deleted_after_its_results_were_taken) {
   BOOST_TEST(silent.work.may_continue);
 }
 
+// A cancel hits the jobs of an earlier process, too, whose continuation is what runs and is paid.
+BOOST_AUTO_TEST_CASE(a_cancel_ends_the_continuations_of_an_earlier_process) {
+  Stage s;
+  s.work.only_attach = true;
+  s.work.token = write_token({"psw-job-x", "d", "out", 1, "team"});
+  s.provider.on("GET job", {job("EXPIRED", "", 1)});
+  s.provider.on("GET url/BIJOutputSet.jsonl", {lost()});
+  s.provider.on("GET job-c1", {job("RUNNING", "", 1)});
+  s.provider.on("DELETE job-c1", {reply(200)});
+  s.work.on_sleep = [&] { s.work.stopped = true; };  // before it came to the continuation
+  BOOST_TEST(s.run() == "");
+  BOOST_TEST(s.provider.calls("DELETE job-c1") == 1u);
+  BOOST_TEST(s.work.ended_as == PSW_JOB_CANCELLED);
+  BOOST_TEST(read_token(s.work.checkpoints.back())->continuations == 1u);
+}
+
+// What ended meanwhile is read, even where the checkpoint does not say where; there is nothing to
+// delete.
+BOOST_AUTO_TEST_CASE(a_cancel_takes_what_a_job_had_finished_and_deletes_none_that_has_ended) {
+  Stage s;
+  json unnamed = json::parse(job("RUNNING").body);
+  unnamed.erase("outputDatasetId");
+  s.provider.on("POST job", {reply(200, unnamed.dump())});
+  s.provider.on("GET job", {absent(), reply(200, unnamed.dump()), job("COMPLETED", "", 3)});
+  s.work.on_sleep = [&] { s.work.stopped = s.provider.calls("GET job") == 2u; };
+  BOOST_TEST(s.run() == "");
+  BOOST_TEST(s.work.count(PSW_OUTCOME_OK) == 3u);
+  BOOST_TEST(s.provider.calls("DELETE job") == 0u);
+  BOOST_TEST(!s.work.may_continue);
+}
+
+BOOST_AUTO_TEST_CASE(a_checkpoint_that_is_refused_does_not_lose_the_job) {
+  Stage s;
+  s.work.no_checkpoints = true;
+  BOOST_TEST(s.run() == "");
+  BOOST_TEST(s.work.count(PSW_OUTCOME_OK) == 3u);
+  BOOST_TEST(s.work.said("refused a checkpoint"));
+}
+
+// Its rows are paid: sent again they would be paid twice.
+BOOST_AUTO_TEST_CASE(trouble_of_this_machine_leaves_a_job_that_exists_open) {
+  Stage s;
+  s.work.only_attach = true;
+  s.provider.on("GET job", {job("COMPLETED", "", 3)});
+  std::filesystem::remove_all(s.folder.path());
+  BOOST_TEST(s.run().find("scratch folder") != std::string::npos);
+  BOOST_TEST(s.thrown == PSW_E_UNAVAILABLE);
+  BOOST_TEST(s.work.open);
+  BOOST_TEST(s.work.records.empty());
+}
+
+BOOST_AUTO_TEST_CASE(a_refusal_after_a_lost_reply_proves_nothing_about_the_first_try) {
+  Stage s;
+  s.provider.on("POST job", {lost(), reply(403, R"({"error":{"message":"invalid key"}})")});
+  s.provider.on("GET job", {absent()});
+  s.run();
+  BOOST_TEST(s.work.open);
+  BOOST_TEST(s.work.records.empty());
+}
+
+// The provider's "not found" is by account.
+BOOST_AUTO_TEST_CASE(a_job_of_another_account_is_left_open) {
+  Stage s;
+  s.work.only_attach = true;
+  s.work.token = write_token({"psw-job-x", "d", "out", 0, "other-team"});
+  s.provider.on("GET job", {absent()});
+  BOOST_TEST(s.run().find("other-team") != std::string::npos);
+  BOOST_TEST(s.work.open);
+  BOOST_TEST(s.provider.order.empty());
+}
+
+BOOST_AUTO_TEST_CASE(shards_of_one_name_in_several_folders_are_all_read) {
+  Stage s;
+  json urls{{"a/part.jsonl", "https://store/1"}, {"b/part.jsonl", "https://store/2"}};
+  s.provider.on("GET out:getDownloadEndpoint",
+                {reply(200, json{{"filenameToSignedUrls", urls}}.dump())});
+  s.provider.on("GET url/1", {reply(200, answer_row("r0") + answer_row("r2"))});
+  s.provider.on("GET url/2", {reply(200, answer_row("r1"))});
+  BOOST_TEST(s.run() == "");
+  BOOST_TEST(s.work.count(PSW_OUTCOME_OK) == 3u);
+}
+
+// What is finished is paid, and no continuation answers it again.
+BOOST_AUTO_TEST_CASE(results_that_show_a_moment_after_the_end_are_waited_for) {
+  for (const char* state : {"COMPLETED", "EXPIRED"}) {
+    json unnamed = json::parse(job(state, "", 3).body);
+    unnamed.erase("outputDatasetId");
+    Stage s;
+    s.provider.on("GET job", {absent(), reply(200, unnamed.dump()), job(state, "", 3)});
+    s.provider.on("POST job", {reply(200, R"({"name":"accounts/team/batchInferenceJobs/x"})")});
+    s.provider.on("GET out:getDownloadEndpoint", {absent(), files({"BIJOutputSet.jsonl"})});
+    BOOST_TEST(s.run() == "");
+    BOOST_TEST(s.work.count(PSW_OUTCOME_OK) == 3u, state);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_breakdown_that_names_a_row_refuses_none) {
+  Stage s;
+  json broken = json::parse(job("FAILED", "worker lost at row 'r1'").body);
+  broken["status"]["code"] = "INTERNAL";
+  s.provider.on("GET job", {absent(), reply(200, broken.dump())});
+  s.provider.on("GET out:getDownloadEndpoint", {absent()});
+  BOOST_TEST(s.run() == "");
+  BOOST_TEST(s.work.count(PSW_OUTCOME_ERROR_BACKEND) == 3u);
+}
+
 BOOST_AUTO_TEST_CASE(an_instance_that_ends_leaves_its_job_alone) {
   Stage s;
   s.provider.on("GET job", {absent(), job("RUNNING", "", 1)});

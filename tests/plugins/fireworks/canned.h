@@ -44,7 +44,10 @@ class CannedWork : public Work {
   void provider_ended(std::int32_t state) override { ended_as = state; }
   void set_remote_may_continue() override { may_continue = true; }
   void leave_open() override { open = true; }
-  void checkpoint(const std::string& text) override { checkpoints.push_back(text); }
+  void checkpoint(const std::string& text) override {
+    if (no_checkpoints) throw psw::Error(PSW_E_RESOURCE, "the host refused a checkpoint");
+    checkpoints.push_back(text);
+  }
   void log(std::int32_t level, const std::string& message) override;
   std::int64_t now_unix_ms() const override { return now_ms; }
 
@@ -55,7 +58,7 @@ class CannedWork : public Work {
 
   std::vector<std::string> lines;
   std::string key = "key", token;
-  bool only_attach = false;
+  bool only_attach = false, no_checkpoints = false;
   std::function<void()> on_sleep;
   bool stopped = false, left = false;
 

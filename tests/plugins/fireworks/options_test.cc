@@ -131,13 +131,14 @@ BOOST_AUTO_TEST_CASE(hashes_do_not_depend_on_the_pieces) {
 }
 
 BOOST_AUTO_TEST_CASE(a_token_comes_back_as_it_was_written) {
-  const Token token{"j", "d", "o", 2};
+  const Token token{"j", "d", "o", 2, "team"};
   const auto back = read_token(write_token(token));
   BOOST_REQUIRE(back.has_value());
   BOOST_TEST(back->job == "j");
   BOOST_TEST(back->dataset == "d");
   BOOST_TEST(back->output == "o");
   BOOST_TEST(back->continuations == 2u);
+  BOOST_TEST(back->account == "team");
   for (const char* other :
        {"", "job-000001", "{}", R"({"version":2,"job":"j"})", R"({"version":1,"job":""})", "[1]"}) {
     BOOST_TEST(!read_token(other).has_value(), other);

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "rows.h"
 
+#include <promptsweep/http/openai_chat.h>
+#include <promptsweep/lines.h>
+
 #include <boost/test/unit_test.hpp>
 #include <nlohmann/json.hpp>
 
@@ -52,7 +55,13 @@ BOOST_AUTO_TEST_CASE(a_row_says_every_setting_once_and_nothing_else) {
                       {"top_p", 0.9},
                       {"top_k", 40},
                       {"stop", {"\n"}},
-                      {"seed", 12}};
+                      {"seed", 12},
+                      {"min_p", 0},
+                      {"typical_p", 1},
+                      {"repetition_penalty", 1},
+                      {"presence_penalty", 0},
+                      {"frequency_penalty", 0},
+                      {"context_length_exceeded_behavior", "error"}};
   BOOST_TEST(row.at("body") == expected);
   // What a line leaves out is sent as neutral: a model's own defaults would differ.
   const json bare = json::parse(batch_row(line(chat({{"seed", 12}})))).at("body");
@@ -62,6 +71,18 @@ BOOST_AUTO_TEST_CASE(a_row_says_every_setting_once_and_nothing_else) {
   BOOST_TEST(!bare.contains("seed"));  // there is nothing to draw
   BOOST_TEST(!bare.contains("stop"));
   BOOST_TEST(!bare.contains("model"));
+}
+
+BOOST_AUTO_TEST_CASE(batch_and_realtime_ask_with_the_same_settings) {
+  for (const json& more : {json::object(), json{{"temperature", 0.5}, {"top_p", 0.9}, {"seed", 7}},
+                           json{{"top_k", 3}, {"stop", {"x"}}}}) {
+    const psw::Request asked = line(chat(more));
+    const psw::http::ChatWriter realtime(psw::http::fireworks_dialect(), "m");
+    json one = json::parse(realtime.body(psw::lines::parse_query(asked.line)));
+    one.erase("model");   // the job's
+    one.erase("stream");  // of the connection
+    BOOST_TEST(json::parse(batch_row(asked)).at("body") == one);
+  }
 }
 
 // D23 and the rule of the provider: one bad row fails the whole job.
