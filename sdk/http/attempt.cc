@@ -75,6 +75,8 @@ void Attempt::set_constants(const ClientOptions& options) {
   curl_easy_setopt(easy_, CURLOPT_USERAGENT, options.user_agent.c_str());
   // An empty proxy also switches off those of the environment.
   curl_easy_setopt(easy_, CURLOPT_PROXY, options.proxy.c_str());
+  // And without one nobody has to look for exceptions there, request by request.
+  if (options.proxy.empty()) curl_easy_setopt(easy_, CURLOPT_NOPROXY, "");
   if (!options.ca_bundle.empty()) {
     curl_easy_setopt(easy_, CURLOPT_CAINFO, options.ca_bundle.c_str());
   }
