@@ -38,11 +38,14 @@ bool Attempt::on_headers_line(std::string_view line) {
     std::from_chars(rest.data(), rest.data() + rest.size(), reply_.status);
     return true;
   }
-  if (trimmed(line).empty()) head_is_whole_ = true;
   const std::size_t colon = line.find(':');
-  if (colon == std::string_view::npos) return true;
-  reply_.headers.push_back(
-      {std::string(trimmed(line.substr(0, colon))), std::string(trimmed(line.substr(colon + 1)))});
+  if (colon == std::string_view::npos) {
+    if (trimmed(line).empty()) head_is_whole_ = true;
+    return true;
+  }
+  Header& header = reply_.headers.emplace_back();
+  header.name = trimmed(line.substr(0, colon));
+  header.value = trimmed(line.substr(colon + 1));
   return true;
 }
 
