@@ -127,6 +127,9 @@ struct BackendServices {
   std::function<bool()> should_stop;
   std::filesystem::path scratch_folder;
   std::filesystem::path cache_folder;
+  std::string proxy, ca_bundle;  // for plugins that speak over a network; empty: none, the system's
+  // The instance is asked who it is and ended: nothing has to be loaded.
+  bool only_check = false;
 };
 
 }  // namespace promptsweep

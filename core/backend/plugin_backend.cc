@@ -346,11 +346,14 @@ class PluginBackend : public Backend {
   }
 
   std::optional<std::string> param(std::string_view key) const {
-    const std::filesystem::path* folder = nullptr;
-    if (key == "dir.scratch") folder = &services_.scratch_folder;
-    if (key == "dir.cache") folder = &services_.cache_folder;
-    if (folder == nullptr || folder->empty()) return std::nullopt;
-    return folder->string();
+    std::string value;
+    if (key == "dir.scratch") value = services_.scratch_folder.string();
+    if (key == "dir.cache") value = services_.cache_folder.string();
+    if (key == "net.proxy") value = services_.proxy;
+    if (key == "net.ca_bundle") value = services_.ca_bundle;
+    if (key == "create.purpose") value = services_.only_check ? "check" : "run";
+    if (value.empty()) return std::nullopt;
+    return value;
   }
 
   psw_status checkpoint(psw_job number, std::string_view token) {

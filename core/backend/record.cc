@@ -1,37 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
-// A record's body (sdk/schema/response.schema.json) as a row of results.
-#include <nlohmann/json.hpp>
+// A record as a row of results.
+#include <utility>
 
+#include "backend/record_body.h"
 #include "backend/text.h"
 #include "base/unicode.h"
 
 namespace promptsweep {
 namespace {
 
-using nlohmann::json;
-
-std::string text_member(const json& body, const char* key) {
-  const auto found = body.find(key);
-  return found != body.end() && found->is_string() ? found->get<std::string>() : std::string();
-}
-
-// Absent, null and nonsense are all "not measured".
-std::optional<std::int64_t> count_member(const json& body, const char* key) {
-  const auto found = body.find(key);
-  if (found == body.end() || !found->is_number_integer()) return std::nullopt;
-  const auto value = found->get<std::int64_t>();
-  return value >= 0 ? std::optional(value) : std::nullopt;
-}
-
 std::optional<std::int64_t> known_count(std::uint64_t from_record) {
   if (from_record == 0) return std::nullopt;
   return static_cast<std::int64_t>(from_record);
 }
 
-void fill_counts(ResultRow& row, const json& body, const host::Record& record) {
-  row.prompt_tokens = count_member(body, "prompt_tokens");
-  row.prompt_tokens_evaluated = count_member(body, "prompt_tokens_evaluated");
-  row.completion_tokens = count_member(body, "completion_tokens");
+void fill_counts(ResultRow& row, const RecordBody& body, const host::Record& record) {
+  row.prompt_tokens = body.prompt_tokens;
+  row.prompt_tokens_evaluated = body.prompt_tokens_evaluated;
+  row.completion_tokens = body.completion_tokens;
   if (!row.prompt_tokens) row.prompt_tokens = known_count(record.prompt_tokens);
   if (!row.completion_tokens) row.completion_tokens = known_count(record.completion_tokens);
 }
@@ -43,20 +29,17 @@ void fail(ResultRow& row, Outcome outcome, std::string sentence) {
   row.error = std::move(sentence);
 }
 
-void fill_answer(ResultRow& row, const json& body) {
-  const auto text = body.find("text");
-  if (text == body.end() || !text->is_string()) {
+void fill_answer(ResultRow& row, RecordBody& body) {
+  if (!body.text) {
     fail(row, Outcome::error_backend, "the backend's answer has no text");
     return;
   }
-  row.text = text->get<std::string>();
-  row.finish_reason = text_member(body, "finish_reason");
-  row.model = text_member(body, "model");
-  row.remote_id = text_member(body, "remote_id");
-  const auto honoured = body.find("seed_honoured");
-  if (honoured != body.end() && honoured->is_boolean()) row.seed_honoured = honoured->get<bool>();
-  const auto timings = body.find("timings");
-  if (timings != body.end() && timings->is_object()) row.timings_json = timings->dump();
+  row.text = *std::move(body.text);
+  row.finish_reason = std::move(body.finish_reason);
+  row.model = std::move(body.model);
+  row.remote_id = std::move(body.remote_id);
+  row.seed_honoured = body.seed_honoured;
+  row.timings_json = std::move(body.timings_json);
 
   if (row.prompt_tokens && row.prompt_tokens_evaluated &&
       *row.prompt_tokens_evaluated < *row.prompt_tokens) {
@@ -68,14 +51,14 @@ void fill_answer(ResultRow& row, const json& body) {
   }
 }
 
-std::string error_sentence(const json& body, const host::Record& record) {
-  const auto found = body.find("error");
-  if (found != body.end() && found->is_string()) return found->get<std::string>();
-  if (found != body.end() && found->is_object()) {
-    std::string message = text_member(*found, "message");
-    if (!message.empty()) return message;
-  }
+std::string error_sentence(const RecordBody& body, const host::Record& record) {
+  if (body.error) return *body.error;
   return "the backend gives no reason (code " + std::to_string(record.error_code) + ")";
+}
+
+std::optional<RecordBody> read_body(std::string_view json) {
+  std::optional<RecordBody> plain = plain_record_body(json);
+  return plain ? std::move(plain) : tree_record_body(json);
 }
 
 }  // namespace
@@ -90,16 +73,16 @@ ResultRow to_row(const host::Record& record, const std::string& job_id, const Re
   if (record.started_unix_us > 0 && record.finished_unix_us >= record.started_unix_us) {
     row.latency_ms = static_cast<double>(record.finished_unix_us - record.started_unix_us) / 1000.0;
   }
-  const json body = json::parse(record.body_json, nullptr, false);
-  if (!body.is_object()) {
+  std::optional<RecordBody> body = read_body(record.body_json);
+  if (!body) {
     fail(row, Outcome::error_backend, "the backend's record is not a JSON object");
     return row;
   }
-  fill_counts(row, body, record);
+  fill_counts(row, *body, record);
   if (is_missing_data(row.outcome)) {
-    fail(row, row.outcome, redactor.clean(error_sentence(body, record)));
+    fail(row, row.outcome, redactor.clean(error_sentence(*body, record)));
   } else {
-    fill_answer(row, body);
+    fill_answer(row, *body);
   }
   return row;
 }

@@ -121,6 +121,8 @@ ExecuteOptions execute_options(const ExecutionWish& wish, const SweepSetup& setu
     OpenOptions how;
     how.isolation = engine.isolation;
     how.options_json = engine.options_json;
+    services.proxy = setup.config.network.proxy;
+    services.ca_bundle = setup.config.network.ca_bundle;
     return open_backend(plugin->second, how, std::move(services));
   };
   options.numerics = [&setup](const EngineSpec& engine) {

@@ -4,8 +4,12 @@
 namespace promptsweep {
 namespace {
 
-Result<std::string> ask(const PluginInfo& plugin, const EngineSpec& engine, const StopFlag& stop) {
+Result<std::string> ask(const SweepConfig& config, const PluginInfo& plugin,
+                        const EngineSpec& engine, const StopFlag& stop) {
   BackendServices services;
+  services.only_check = true;
+  services.proxy = config.network.proxy;
+  services.ca_bundle = config.network.ca_bundle;
   services.should_stop = [&stop] { return stop.requested(); };
   OpenOptions how;
   how.isolation = engine.isolation;
@@ -28,7 +32,7 @@ std::vector<ServiceCheck> check_services(const SweepSetup& setup, const StopFlag
     const auto plugin = setup.plugins.find(engine.backend);
     if (plugin == setup.plugins.end() || !plugin->second.facts.remote) continue;
     if (stop.requested()) break;
-    out.push_back({engine.model, engine.backend, ask(plugin->second, engine, stop)});
+    out.push_back({engine.model, engine.backend, ask(setup.config, plugin->second, engine, stop)});
   }
   return out;
 }

@@ -367,6 +367,15 @@ class Loader {
     config_.resources.ram_gb = read_number(at("resources", "ram_gb"));
     config_.resources.vram_gb = read_number(at("resources", "vram_gb"));
     config_.resources.reserve_gb = read_number(at("resources", "reserve_gb")).value_or(1);
+    config_.network.proxy = read_string(at("network", "proxy")).value_or("");
+    if (config_.network.proxy.find('@') != std::string::npos) {
+      problems_.add(at("network", "proxy"), "network.proxy",
+                    "holds a user name or password, which would be recorded; give one without");
+    }
+    if (const auto bundle = read_string(at("network", "ca_bundle"))) {
+      config_.network.ca_bundle = expanded(*bundle).string();
+      require_file(at("network", "ca_bundle"), "network.ca_bundle", config_.network.ca_bundle);
+    }
   }
 
   void read_scoring() {

@@ -230,6 +230,12 @@ void add_execution(std::vector<Option>& t) {
   t.push_back(at_least(row("resources.reserve_gb", Kind::number, "1",
                            "GiB of each that stay free where the amount is detected."),
                        0));
+  t.push_back(
+      row("network", Kind::group, "", "The way to services; this machine is never proxied."));
+  t.push_back(or_null(row("network.proxy", Kind::string, "none",
+                          "Proxy, for example http://proxy.example:3128; without a password.")));
+  t.push_back(or_null(row("network.ca_bundle", Kind::path, "the system's",
+                          "PEM file of the authorities whose certificates are trusted.")));
   t.push_back(row("paths", Kind::group, "", "Folders; ~ and $VARS are expanded."));
   t.push_back(row("paths.prepared_dir", Kind::path, "data/prepared", "Prepared data files."));
   t.push_back(row("paths.experiments_dir", Kind::path, "experiments", "Where runs are kept."));

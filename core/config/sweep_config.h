@@ -143,6 +143,9 @@ struct SweepConfig {
     std::optional<double> ram_gb, vram_gb;  // GiB; absent: what is detected
     double reserve_gb = 1;                  // left free of what is detected
   } resources;
+  struct Network {
+    std::string proxy, ca_bundle;  // empty: none, and the system's
+  } network;
 
   struct Unsupported {
     std::string strategy = "baseline";

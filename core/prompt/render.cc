@@ -82,15 +82,22 @@ Result<RequestFile> write_request_file(const std::filesystem::path& path, const 
   if (!file) return std::move(file).error();
   RequestFile out{path, "", 0, 0};
   Sha256 hash;
-  for (const RequestRow& row : rows) {
-    const Result<std::optional<Item>> item = items.find(row.item_key);
-    if (!item) return item.error();
-    if (!*item) return Error{Code::data, "no item " + row.item_key};
-    const std::string line = request_line(arm, model, **item, row.request_id, row.seed) + "\n";
-    hash.update(line);
-    if (Status written = file->append(line); !written) return std::move(written).error();
-    ++out.count;
-    out.bytes += line.size();
+  constexpr std::size_t items_at_once = 64;
+  for (std::size_t first = 0; first < rows.size(); first += items_at_once) {
+    const std::size_t end = std::min(rows.size(), first + items_at_once);
+    std::vector<std::string> keys;
+    for (std::size_t i = first; i < end; ++i) keys.push_back(rows[i].item_key);
+    const Result<std::vector<Item>> found = items.find_all(keys);
+    if (!found) return found.error();
+    for (std::size_t i = first; i < end; ++i) {
+      const RequestRow& row = rows[i];
+      const std::string line =
+          request_line(arm, model, (*found)[i - first], row.request_id, row.seed) + "\n";
+      hash.update(line);
+      if (Status written = file->append(line); !written) return std::move(written).error();
+      ++out.count;
+      out.bytes += line.size();
+    }
   }
   if (Status done = file->commit(); !done) return std::move(done).error();
   out.sha256 = hash.hex();

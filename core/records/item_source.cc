@@ -5,6 +5,18 @@
 
 namespace promptsweep {
 
+Result<std::vector<Item>> ItemSource::find_all(const std::vector<std::string>& item_keys) const {
+  std::vector<Item> out;
+  out.reserve(item_keys.size());
+  for (const std::string& key : item_keys) {
+    Result<std::optional<Item>> item = find(key);
+    if (!item) return std::move(item).error();
+    if (!*item) return Error{Code::data, "no item " + key};
+    out.push_back(**std::move(item));
+  }
+  return out;
+}
+
 ItemList::ItemList(std::vector<Item> items) : items_(std::move(items)) {
   for (std::size_t i = 0; i < items_.size(); ++i) position_of_key_.emplace(item_key(items_[i]), i);
 }

@@ -25,6 +25,9 @@ class ItemSource {
   virtual Status for_each(const Visit& visit) const = 0;
   // nullopt: no item of that key.
   virtual Result<std::optional<Item>> find(const std::string& item_key) const = 0;
+  // The items of these keys, in their order; Code::data where one is missing. For as many as may
+  // be held in memory.
+  virtual Result<std::vector<Item>> find_all(const std::vector<std::string>& item_keys) const;
 };
 
 // Few items, in memory.

@@ -214,6 +214,7 @@ Status EngineRun::take_results() {
   for (const auto& [id, job] : active_) {
     if (job.next_poll_us <= now) due.push_back(id);
   }
+  const std::int64_t accepted_before = progress_.accepted;
   // A provider asks for some time between two questions; a stop is heard meanwhile.
   if (due.empty()) std::this_thread::sleep_for(std::chrono::milliseconds(fetch_budget_ms));
   for (const std::string& id : due) {
@@ -223,7 +224,8 @@ Status EngineRun::take_results() {
     if (backend_->lost() || shortage_) return ok;
     if (!taken) return taken;
   }
-  return ok;
+  // Nothing came in: time for what no answer has to wait for.
+  return progress_.accepted == accepted_before ? conclude_arms() : Status(ok);
 }
 
 Status EngineRun::take(ActiveJob& job) {
@@ -392,11 +394,21 @@ bool EngineRun::arm_has_jobs(const ArmRun& arm, const std::string& except) const
 
 Status EngineRun::close_arm_if_done(ArmRun& arm, const std::string& ended_job) {
   if (!arm.complete() || !arm.is_open() || arm_has_jobs(arm, ended_job)) return ok;
-  keep_in_cache(arm);
-  if (Status closed = arm.close(); !closed) return closed;
-  std::error_code ignored;
-  std::filesystem::remove(arm.folder() / "jobs", ignored);  // only when empty
-  observer_.arm_finished(arm.spec());
+  done_arms_.push_back(&arm);
+  // Blocked: one arm after the other, with nothing of the one before left to do.
+  return plan_.order == "blocked" ? conclude_arms() : Status(ok);
+}
+
+// Copies the answers of complete arms into the cache and closes their stores.
+Status EngineRun::conclude_arms() {
+  for (ArmRun* arm : std::exchange(done_arms_, {})) {
+    if (!arm->is_open()) continue;
+    keep_in_cache(*arm);
+    if (Status closed = arm->close(); !closed) return closed;
+    std::error_code ignored;
+    std::filesystem::remove(arm->folder() / "jobs", ignored);  // only when empty
+    observer_.arm_finished(arm->spec());
+  }
   return ok;
 }
 

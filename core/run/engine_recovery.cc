@@ -253,6 +253,7 @@ Status EngineRun::wind_down() {
       result = std::move(ended);
   }
   retire_all();
+  if (Status concluded = conclude_arms(); !concluded && result) result = std::move(concluded);
   for (auto& [id, arm] : arms_) {
     if (Status closed = arm->close(); !closed && result) result = std::move(closed);
   }

@@ -122,6 +122,7 @@ class EngineRun {
   void open_cache();
   Status take_from_cache();
   void keep_in_cache(ArmRun& arm);
+  Status conclude_arms();
   void go_on_without_cache(const Error& error);
 
   // engine_recovery.cc
@@ -160,6 +161,7 @@ class EngineRun {
   std::mutex ledgers_mutex_;
   std::map<std::string, ArmStore*> ledgers_;  // by job id
   std::optional<Error> shortage_;             // a job that failed for want of memory
+  std::vector<ArmRun*> done_arms_;            // complete and still open
   std::int64_t gave_up_ = 0;
   std::string last_failure_;
   std::int64_t left_running_ = 0;

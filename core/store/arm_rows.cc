@@ -194,18 +194,26 @@ Status insert_job(const Database& database, const JobRow& job,
       job.job_id, to_string(job.type), job.requests_file, job.requests_sha256, job.resume_token,
       job.numerics_json, std::ssize(ids), job.created_unix_us);
   if (!inserted) return inserted;
+  // Free requests go in with one statement each (a unique index keeps a second open job out); what
+  // is not free is looked at for its reason.
+  Result<Statement> insert = database.prepare(
+      "INSERT OR IGNORE INTO job_requests SELECT ?1, ?2, q.request_id, 1 FROM requests q"
+      " WHERE q.request_id = ?3 AND q.type = ?4"
+      " AND NOT EXISTS(SELECT 1 FROM results r WHERE r.request_id = q.request_id)");
+  if (!insert) return std::move(insert).error();
   Result<Statement> check = database.prepare(
       "SELECT q.type, EXISTS(SELECT 1 FROM results r WHERE r.request_id = q.request_id),"
       " (SELECT j.job_id FROM job_requests j WHERE j.request_id = q.request_id AND j.open = 1)"
       " FROM requests q WHERE q.request_id = ?1");
   if (!check) return std::move(check).error();
-  Result<Statement> insert = database.prepare("INSERT INTO job_requests VALUES(?1, ?2, ?3, 1)");
-  if (!insert) return std::move(insert).error();
   const auto refusal = [&](Code code, const std::string& id, const std::string& says) {
     return Error{code, where + ": request " + id + says};
   };
   std::int64_t line = 0;
   for (const std::string& id : ids) {
+    Status done = insert->bind(job.job_id, line++, id, to_string(job.type)).run();
+    if (!done) return done;
+    if (database.changed_rows() == 1) continue;
     const Result<bool> found = check->bind(id).step();
     if (!found) return found.error();
     if (!*found) return refusal(Code::data, id, " is unknown");
@@ -218,7 +226,7 @@ Status insert_job(const Database& database, const JobRow& job,
     if (!check->is_null(2)) {
       return refusal(Code::state, id, " is in the open job " + check->text(2));
     }
-    if (Status done = insert->bind(job.job_id, line++, id).run(); !done) return done;
+    return refusal(Code::internal, id, " was not taken, and nothing says why");
   }
   return ok;
 }
@@ -227,24 +235,27 @@ Status insert_results(const Database& database, const std::vector<BufferedResult
   // The attempt's number is taken from the table, so that it is right after any restart.
   Result<Statement> attempt = database.prepare(
       "INSERT INTO attempts SELECT ?1, COALESCE(MAX(attempt), 0) + 1, ?2, ?3, ?4, ?5, ?6, ?7, ?8,"
-      " ?9, ?10, ?11, ?12 FROM attempts WHERE request_id = ?1");
+      " ?9, ?10, ?11, ?12 FROM attempts WHERE request_id = ?1 RETURNING attempt");
   if (!attempt) return std::move(attempt).error();
   Result<Statement> result = database.prepare(
-      "INSERT INTO results SELECT ?1, MAX(attempt), ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12,"
-      " ?13, ?14, ?15, ?16, ?17, ?18 FROM attempts WHERE request_id = ?1");
+      "INSERT INTO results VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15,"
+      " ?16, ?17, ?18, ?19)");
   if (!result) return std::move(result).error();
   for (const BufferedResult& buffered : group) {
     const ResultRow& r = buffered.row;
-    Status tried = attempt
-                       ->bind(r.request_id, to_string(buffered.disposition), to_string(r.outcome),
-                              r.error, r.prompt_tokens, r.completion_tokens, r.remote_id,
-                              r.latency_ms, r.finished_unix_us, r.attempts, r.cached, r.job_id)
-                       .run();
-    if (!tried) return tried;
+    const Result<bool> tried =
+        attempt
+            ->bind(r.request_id, to_string(buffered.disposition), to_string(r.outcome), r.error,
+                   r.prompt_tokens, r.completion_tokens, r.remote_id, r.latency_ms,
+                   r.finished_unix_us, r.attempts, r.cached, r.job_id)
+            .step();
+    if (!tried) return tried.error();
+    const std::int64_t number = attempt->integer(0);
+    attempt->reset();
     if (buffered.disposition != Disposition::accepted) continue;
     Status accepted =
         result
-            ->bind(r.request_id, to_string(r.outcome), r.finish_reason, r.error, r.model,
+            ->bind(r.request_id, number, to_string(r.outcome), r.finish_reason, r.error, r.model,
                    r.prompt_tokens, r.prompt_tokens_evaluated, r.completion_tokens, r.remote_id,
                    r.seed_honoured, r.latency_ms, r.finished_unix_us, r.attempts, r.cached,
                    r.job_id, r.timings_json, r.text, result_digest(r))

@@ -285,6 +285,8 @@ Result<std::vector<RequestRow>> SqliteArmStore::requests_at(
   if (!select) return std::move(select).error();
   std::vector<RequestRow> out;
   out.reserve(positions.size());
+  // One look at the file for all of them.
+  const ReadTransaction together(database_);
   for (const std::int64_t position : positions) {
     const Result<bool> found = select->bind(position).step();
     if (!found) return found.error();

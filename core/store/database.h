@@ -180,4 +180,21 @@ class Database {
   Access access_;
 };
 
+// While it lives, many small reads share one read transaction, which saves locking the file for
+// each. Reads go on without it where none can be begun. No write may happen meanwhile.
+class ReadTransaction {
+ public:
+  explicit ReadTransaction(const Database& database)
+      : database_(database), begun_(bool(database.execute("BEGIN"))) {}
+  ~ReadTransaction() {
+    if (begun_) static_cast<void>(database_.execute("COMMIT"));
+  }
+  ReadTransaction(const ReadTransaction&) = delete;
+  ReadTransaction& operator=(const ReadTransaction&) = delete;
+
+ private:
+  const Database& database_;
+  const bool begun_;
+};
+
 }  // namespace promptsweep

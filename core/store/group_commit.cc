@@ -11,9 +11,12 @@ namespace {
 // half is the disk's.
 constexpr std::chrono::milliseconds window{50};
 constexpr std::chrono::seconds pause_after_failure{1};
-// Beyond these the thread commits at once, and twice beyond them put() waits.
-constexpr std::size_t group_rows = 8192;
-constexpr std::size_t group_bytes = std::size_t{16} << 20;
+// Beyond these the thread commits at once: a flush() then finds little left to write.
+constexpr std::size_t group_rows = 512;
+constexpr std::size_t group_bytes = std::size_t{4} << 20;
+// Beyond these put() waits.
+constexpr std::size_t most_rows = 16384;
+constexpr std::size_t most_bytes = std::size_t{32} << 20;
 
 std::size_t bytes_of(const ResultRow& row) {
   return sizeof(BufferedResult) + row.text.size() + row.error.size() + row.timings_json.size();
@@ -33,7 +36,7 @@ GroupCommit::~GroupCommit() {
 Status GroupCommit::put(BufferedResult result) {
   std::unique_lock lock(mutex_);
   drained_.wait(lock, [this] {
-    return failure_ || (waiting_.size() < 2 * group_rows && waiting_bytes_ < 2 * group_bytes);
+    return failure_ || (waiting_.size() < most_rows && waiting_bytes_ < most_bytes);
   });
   if (failure_) return *failure_;
   if (!thread_.joinable()) thread_ = std::thread([this] { run(); });

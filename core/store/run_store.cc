@@ -58,26 +58,51 @@ class PinnedItems final : public ItemSource {
   }
 
   Result<std::optional<Item>> find(const std::string& item_key) const override {
-    std::string document;
-    {
-      const std::lock_guard lock(mutex_);
-      if (!select_) {
-        Result<Statement> prepared = select_by_key();
-        if (!prepared) return std::move(prepared).error();
-        select_ = std::move(prepared).value();
-      }
-      const Result<bool> found = select_->bind(items_sha256_, item_key).step();
-      if (found && *found) document = select_->text(0);
-      select_->reset();  // ends its read transaction
-      if (!found) return found.error();
-      if (!*found) return std::optional<Item>();
-    }
-    Result<Item> item = item_from(document);
+    Result<std::vector<std::optional<std::string>>> documents = documents_of({item_key});
+    if (!documents) return std::move(documents).error();
+    if (!documents->front()) return std::optional<Item>();
+    Result<Item> item = item_from(*documents->front());
     if (!item) return std::move(item).error();
     return std::optional<Item>(std::move(item).value());
   }
 
+  Result<std::vector<Item>> find_all(const std::vector<std::string>& item_keys) const override {
+    Result<std::vector<std::optional<std::string>>> documents = documents_of(item_keys);
+    if (!documents) return std::move(documents).error();
+    std::vector<Item> out;
+    out.reserve(item_keys.size());
+    for (std::size_t i = 0; i < item_keys.size(); ++i) {
+      if (!(*documents)[i]) return Error{Code::data, "no item " + item_keys[i]};
+      Result<Item> item = item_from(*(*documents)[i]);
+      if (!item) return std::move(item).error();
+      out.push_back(std::move(item).value());
+    }
+    return out;
+  }
+
  private:
+  // nullopt where there is no item of a key.
+  Result<std::vector<std::optional<std::string>>> documents_of(
+      const std::vector<std::string>& item_keys) const {
+    const std::lock_guard lock(mutex_);
+    if (!select_) {
+      Result<Statement> prepared = select_by_key();
+      if (!prepared) return std::move(prepared).error();
+      select_ = std::move(prepared).value();
+    }
+    std::vector<std::optional<std::string>> out;
+    out.reserve(item_keys.size());
+    std::optional<ReadTransaction> together;
+    if (item_keys.size() > 1) together.emplace(database_);
+    for (const std::string& key : item_keys) {
+      const Result<bool> found = select_->bind(items_sha256_, key).step();
+      if (found) out.push_back(*found ? std::optional(select_->text(0)) : std::nullopt);
+      select_->reset();  // ends its read transaction
+      if (!found) return found.error();
+    }
+    return out;
+  }
+
   // The index is named, since SQLite would rather walk the whole set by its primary key. A store
   // that was made without it and is read only is walked.
   Result<Statement> select_by_key() const {

@@ -48,6 +48,15 @@ class OllamaService : public psw::http::Service {
   const Options& options_;
 };
 
+// `promptsweep check`: nothing is to be loaded, and nothing of somebody else's unloaded.
+bool is_only_asked(const psw::Host& host) {
+  try {
+    return host.param("create.purpose") == "check";
+  } catch (const psw::Error&) {
+    return false;  // an older host
+  }
+}
+
 class Ollama {
  public:
   static void validate(std::string_view config) { parse_options(config); }
@@ -57,11 +66,12 @@ class Ollama {
         options_(parse_options(config)),
         client_(std::make_unique<psw::http::Client>(client_options(host_, options_))),
         server_(host_, options_, *client_),
-        service_(server_, options_) {
-    server_.warm_up();
+        service_(server_, options_),
+        only_asked_(is_only_asked(host_)) {
+    if (!only_asked_) server_.warm_up();
   }
   ~Ollama() {
-    if (options_.unload_at_end) server_.unload();
+    if (options_.unload_at_end && !only_asked_) server_.unload();
     client_.reset();  // its thread may still report to server_
   }
 
@@ -97,6 +107,7 @@ class Ollama {
   std::unique_ptr<psw::http::Client> client_;
   Server server_;
   OllamaService service_;
+  const bool only_asked_;
 };
 
 const psw_limits limits = {sizeof(psw_limits),

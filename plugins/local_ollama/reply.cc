@@ -55,6 +55,16 @@ void read_final(ReadReply& out, const json& document) {
   out.decode_ms = milliseconds("eval_duration");
 }
 
+// A text, or parts of one as some proxies write it.
+void append_content(std::string& to, const json& message) {
+  append(to, message, "content");
+  const json* content = member(message, "content");
+  if (content == nullptr || !content->is_array()) return;
+  for (const json& part : *content) {
+    if (part.is_object()) append(to, part, "text");
+  }
+}
+
 // False: no document of this language.
 bool read_document(ReadReply& out, const json& document) {
   if (!document.is_object()) return false;
@@ -64,7 +74,7 @@ bool read_document(ReadReply& out, const json& document) {
     if (out.error.empty()) out.error = "an error without a text";
   }
   if (const json* message = member(document, "message"); message && message->is_object()) {
-    append(out.text, *message, "content");
+    append_content(out.text, *message);
     append(out.thinking, *message, "thinking");
   }
   append(out.text, document, "response");

@@ -7,6 +7,8 @@
 #include <memory>
 #include <promptsweep/backend.hpp>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "options.h"
 #include "server.h"
@@ -44,8 +46,8 @@ class ChatService : public psw::http::Service {
     const psw::lines::Query query = psw::lines::parse_query(line.line);
     psw::http::Request request;
     request.method = "POST";
-    request.url = options_.api_url + (query.prompt ? "/completions" : "/chat/completions");
-    request.headers = {{"Content-Type", "application/json"}, {"Accept", "application/json"}};
+    request.url = query.prompt ? completions_url_ : chat_url_;
+    request.headers = headers_;
     request.secret = options_.api_key;
     request.body = server_.writer().body(query);
     request.deadline = std::chrono::seconds(options_.timeout_s);
@@ -55,16 +57,16 @@ class ChatService : public psw::http::Service {
     return psw::http::judge_chat(reply);
   }
   psw::http::Record decode(const psw::Request& line, const psw::http::Reply& reply) override {
-    const psw::http::Record record =
-        psw::http::read_chat(what_, line, reply, server_.writer().dialect());
-    return server_.context() && record.outcome <= PSW_OUTCOME_FILTERED ? check_fit(line, record)
-                                                                       : record;
+    psw::http::Record record = psw::http::read_chat(what_, line, reply, server_.writer().dialect());
+    if (server_.context() && record.outcome <= PSW_OUTCOME_FILTERED)
+      return check_fit(line, std::move(record));
+    return record;
   }
 
  private:
   // As in process: a prompt and the tokens that its answer may take have to fit together, else an
   // arm with a longer system prompt would be cut earlier than its control.
-  psw::http::Record check_fit(const psw::Request& line, const psw::http::Record& record) const {
+  psw::http::Record check_fit(const psw::Request& line, psw::http::Record record) const {
     const auto most = static_cast<std::uint64_t>(psw::lines::parse_query(line.line).max_tokens);
     if (record.usage.prompt_tokens + most <= *server_.context()) return record;
     return psw::http::failed_record(PSW_OUTCOME_PROMPT_TRUNCATED, PSW_E_TOO_LARGE,
@@ -77,6 +79,10 @@ class ChatService : public psw::http::Service {
   const Server& server_;
   const Options& options_;
   const std::string what_ = "POST " + options_.api_url;
+  const std::string chat_url_ = options_.api_url + "/chat/completions";
+  const std::string completions_url_ = options_.api_url + "/completions";
+  const std::vector<psw::http::Header> headers_ = {{"Content-Type", "application/json"},
+                                                   {"Accept", "application/json"}};
 };
 
 class OpenAiCompatible {

@@ -34,6 +34,12 @@ bool names(const std::vector<Header>& headers, std::string_view name) {
                      [&](const Header& h) { return equal_any_case(h.name, name); });
 }
 
+bool same(const std::vector<Header>& a, const std::vector<Header>& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const Header& x, const Header& y) {
+    return x.name == y.name && x.value == y.value;
+  });
+}
+
 long whole_seconds(Milliseconds time) { return long((time.count() + 999) / 1000); }
 
 }  // namespace
@@ -47,6 +53,8 @@ Attempt::Attempt(const ClientOptions& options, const std::function<void(CURL*)>&
 Attempt::~Attempt() {
   clear();
   curl_easy_cleanup(easy_);
+  drop_lines();
+  curl_url_cleanup(url_);
 }
 
 void Attempt::set_constants(const ClientOptions& options) {
@@ -67,6 +75,9 @@ void Attempt::set_constants(const ClientOptions& options) {
   curl_easy_setopt(easy_, CURLOPT_USERAGENT, options.user_agent.c_str());
   // An empty proxy also switches off those of the environment.
   curl_easy_setopt(easy_, CURLOPT_PROXY, options.proxy.c_str());
+  // This machine is never proxied; and without a proxy nobody has to look for exceptions.
+  curl_easy_setopt(easy_, CURLOPT_NOPROXY,
+                   options.proxy.empty() ? "" : "localhost,127.0.0.1,::1");
   if (!options.ca_bundle.empty()) {
     curl_easy_setopt(easy_, CURLOPT_CAINFO, options.ca_bundle.c_str());
   }
@@ -82,6 +93,8 @@ void Attempt::set_constants(const ClientOptions& options) {
 bool Attempt::begin(AttemptOf of, const ClientOptions& options, Time now) {
   if (!plain_) {
     curl_easy_reset(easy_);
+    drop_lines();
+    set_ = {};
     set_constants(options);
     plain_ = true;
   }
@@ -90,14 +103,47 @@ bool Attempt::begin(AttemptOf of, const ClientOptions& options, Time now) {
   const Request& request = *of_.request;
   if (!is_token(request.method)) return refuse("the method of the request is not readable");
   if (!is_field_value(request.url)) return refuse("the address of the request is not readable");
-  curl_easy_setopt(easy_, CURLOPT_URL, request.url.c_str());
-  const long deadline = long(std::max<std::int64_t>(request.deadline.count(), 1));
-  curl_easy_setopt(easy_, CURLOPT_TIMEOUT_MS, deadline);
-  curl_easy_setopt(easy_, CURLOPT_LOW_SPEED_LIMIT, request.stall.count() > 0 ? 1L : 0L);
-  curl_easy_setopt(easy_, CURLOPT_LOW_SPEED_TIME, whole_seconds(request.stall));
-  curl_easy_setopt(easy_, CURLOPT_MAXAGE_CONN,
-                   request.repeatable ? any_connection_s : fresh_connection_s);
+  if (request.url != set_.url) set_url();
+  set_times();
   return set_body() && set_headers(options);
+}
+
+// libcurl reads the text of an address anew for every transfer; one that is read already is only
+// copied.
+void Attempt::set_url() {
+  set_.url = of_.request->url;
+  curl_url_cleanup(url_);
+  url_ = curl_url();
+  curl_easy_setopt(easy_, CURLOPT_CURLU, nullptr);
+  curl_easy_setopt(easy_, CURLOPT_URL, nullptr);
+  constexpr unsigned as_the_transfer_would = CURLU_NON_SUPPORT_SCHEME | CURLU_GUESS_SCHEME;
+  const bool readable = url_ && curl_url_set(url_, CURLUPART_URL, set_.url.c_str(),
+                                             as_the_transfer_would) == CURLUE_OK;
+  if (readable) {
+    curl_easy_setopt(easy_, CURLOPT_CURLU, url_);
+  } else {
+    curl_easy_setopt(easy_, CURLOPT_URL, set_.url.c_str());  // the transfer says what is wrong
+  }
+}
+
+void Attempt::set_times() {
+  const Request& request = *of_.request;
+  if (request.deadline != set_.deadline) {
+    const long deadline = long(std::max<std::int64_t>(request.deadline.count(), 1));
+    curl_easy_setopt(easy_, CURLOPT_TIMEOUT_MS, deadline);
+  }
+  if (request.stall != set_.stall) {
+    curl_easy_setopt(easy_, CURLOPT_LOW_SPEED_LIMIT, request.stall.count() > 0 ? 1L : 0L);
+    curl_easy_setopt(easy_, CURLOPT_LOW_SPEED_TIME, whole_seconds(request.stall));
+  }
+  // -1: nothing is set yet.
+  if (request.repeatable != set_.repeatable || set_.deadline.count() < 0) {
+    curl_easy_setopt(easy_, CURLOPT_MAXAGE_CONN,
+                     request.repeatable ? any_connection_s : fresh_connection_s);
+  }
+  set_.deadline = request.deadline;
+  set_.stall = request.stall;
+  set_.repeatable = request.repeatable;
 }
 
 bool Attempt::refuse(std::string why) {
@@ -118,17 +164,11 @@ bool Attempt::set_body() {
   const bool posts = request.method == "POST" || request.method == "PUT" ||
                      request.method == "PATCH" || !request.body.empty() ||
                      !request.body_file.empty();
-  if (!posts) {
-    curl_easy_setopt(easy_, CURLOPT_HTTPGET, 1L);
-    if (request.method == "HEAD") {
-      curl_easy_setopt(easy_, CURLOPT_NOBODY, 1L);
-      plain_ = false;
-    }
-    set_method();
-    return true;
+  if (request.method != set_.method || posts != set_.posts ||
+      request.body.empty() == set_.has_body) {
+    set_method(posts);
   }
-  curl_easy_setopt(easy_, CURLOPT_POST, 1L);
-  set_method();
+  if (!posts) return true;
   if (request.body_file.empty()) {
     curl_easy_setopt(easy_, CURLOPT_POSTFIELDS, request.body.data());
     curl_easy_setopt(easy_, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(request.body.size()));
@@ -149,12 +189,20 @@ bool Attempt::set_body() {
   return true;
 }
 
-// The method's name, where the kind of the request does not imply it.
-void Attempt::set_method() {
+// The kind of the request, and the method's name where the kind does not imply it.
+void Attempt::set_method(bool posts) {
   const Request& request = *of_.request;
+  set_.method = request.method;
+  set_.posts = posts;
+  set_.has_body = !request.body.empty();
+  if (request.parts.empty()) curl_easy_setopt(easy_, posts ? CURLOPT_POST : CURLOPT_HTTPGET, 1L);
+  if (request.method == "HEAD" && !posts) {
+    curl_easy_setopt(easy_, CURLOPT_NOBODY, 1L);
+    plain_ = false;
+  }
   const bool implied =
       request.method == "GET" || request.method == "POST" || request.method == "HEAD";
-  const bool get_with_body = request.method == "GET" && !request.body.empty();
+  const bool get_with_body = request.method == "GET" && set_.has_body;
   if (implied && !get_with_body) {
     curl_easy_setopt(easy_, CURLOPT_CUSTOMREQUEST, nullptr);
   } else {
@@ -181,37 +229,58 @@ bool Attempt::set_parts() {
     if (!part.content_type.empty()) curl_mime_type(out, part.content_type.c_str());
   }
   curl_easy_setopt(easy_, CURLOPT_MIMEPOST, mime_);
-  set_method();
-  return true;
-}
-
-bool Attempt::add_header(const std::string& name, const std::string& value) {
-  if (!is_token(name) || !is_field_value(value)) {
-    return refuse("the header " + (is_token(name) ? name : "of the request") + " is not readable");
-  }
-  // "Name;" is how libcurl is told of an empty value; "Name:" would remove the header.
-  std::string line = value.empty() ? name + ";" : name + ": " + value;
-  curl_slist* longer = curl_slist_append(lines_, line.c_str());
-  if (!value.empty() && !secret_.empty()) wipe(line);
-  if (!longer) return refuse("out of memory");
-  lines_ = longer;
+  set_method(true);
   return true;
 }
 
 bool Attempt::set_headers(const ClientOptions& options) {
   const Request& request = *of_.request;
-  lines_ = curl_slist_append(nullptr, "Expect:");
-  if (!lines_) return refuse("out of memory");
-  if (request.parts.empty() && !names(request.headers, "Content-Type")) {
-    // libcurl would call every body a form.
-    curl_slist_append(lines_, "Content-Type:");
+  const bool has_parts = !request.parts.empty();
+  if (!lines_ || has_parts != set_.has_parts || !same(request.headers, set_.headers)) {
+    drop_lines();
+    set_.has_parts = has_parts;
+    set_.headers = request.headers;
+    if (!make_lines()) {
+      drop_lines();
+      return false;
+    }
   }
-  for (const Header& header : request.headers) {
-    if (!add_header(header.name, header.value)) return false;
-  }
-  if (!request.secret.empty() && !set_secret(options)) return false;
-  curl_easy_setopt(easy_, CURLOPT_HTTPHEADER, lines_);
+  if (!request.secret.empty()) return set_secret(options);
+  if (set_.lines != lines_) curl_easy_setopt(easy_, CURLOPT_HTTPHEADER, lines_);
+  set_.lines = lines_;
   return true;
+}
+
+bool Attempt::make_lines() {
+  if (!add_line("Expect:")) return false;
+  // libcurl would call every body a form.
+  const bool is_silent = !set_.has_parts && !names(set_.headers, "Content-Type");
+  if (is_silent && !add_line("Content-Type:")) return false;
+  for (const Header& header : set_.headers) {
+    const bool is_name = is_token(header.name);
+    if (!is_name || !is_field_value(header.value)) {
+      return refuse("the header " + (is_name ? header.name : "of the request") +
+                    " is not readable");
+    }
+    // "Name;" is how libcurl is told of an empty value; "Name:" would remove the header.
+    const std::string line =
+        header.value.empty() ? header.name + ";" : header.name + ": " + header.value;
+    if (!add_line(line)) return false;
+  }
+  return true;
+}
+
+bool Attempt::add_line(const std::string& line) {
+  curl_slist* longer = curl_slist_append(lines_, line.c_str());
+  if (!longer) return refuse("out of memory");
+  lines_ = longer;
+  return true;
+}
+
+void Attempt::drop_lines() {
+  curl_slist_free_all(lines_);
+  lines_ = nullptr;
+  set_.lines = nullptr;
 }
 
 bool Attempt::set_secret(const ClientOptions& options) {
@@ -224,10 +293,14 @@ bool Attempt::set_secret(const ClientOptions& options) {
     return refuse("the secret " + name + " is not available");
   }
   if (secret_.empty()) return refuse("the secret " + name + " is empty");
-  std::string value = "Bearer " + secret_;
-  const bool added = add_header("Authorization", value);
-  wipe(value);
-  return added;
+  if (!is_field_value(secret_)) return refuse("the secret " + name + " is not readable");
+  constexpr std::string_view head = "Authorization: Bearer ";
+  secret_line_.reserve(head.size() + secret_.size());  // growing would leave copies behind
+  secret_line_.append(head).append(secret_);
+  secret_first_ = {secret_line_.data(), lines_};
+  set_.lines = &secret_first_;
+  curl_easy_setopt(easy_, CURLOPT_HTTPHEADER, &secret_first_);
+  return true;
 }
 
 std::size_t Attempt::on_upload(char* to, std::size_t size) {

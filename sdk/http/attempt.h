@@ -12,6 +12,8 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <vector>
 
 namespace psw {
 namespace http {
@@ -42,15 +44,20 @@ class Attempt {
   Reply end(CURLcode code);
   int sends() const { return sends_; }
   Time sent_at() const { return sent_at_; }  // the last time
+  Time ended_at() const { return ended_at_; }
   const std::string& partial() const { return of_.partial; }
   void* owner = nullptr;
 
  private:
   void set_constants(const ClientOptions& options);
-  void set_method();
+  void set_url();
+  void set_times();
+  void set_method(bool posts);
   bool set_headers(const ClientOptions& options);
+  bool make_lines();
+  void drop_lines();
   bool set_secret(const ClientOptions& options);
-  bool add_header(const std::string& name, const std::string& value);
+  bool add_line(const std::string& line);
   bool set_body();
   bool set_parts();
   bool refuse(std::string why);  // Failure::local; returns false
@@ -77,12 +84,26 @@ class Attempt {
   char error_text_[CURL_ERROR_SIZE] = {};
   bool plain_ = true;  // no option is set that the next request would have to take back
 
+  // What the handle is set to: most requests are like the one before, and what is the same is not
+  // set again. Secrets are never kept here.
+  struct Set {
+    std::string url, method;
+    bool posts = false, has_body = false, repeatable = false;
+    Milliseconds deadline{-1}, stall{-1};
+    std::vector<Header> headers;  // that lines_ was made of
+    bool has_parts = false;
+    const curl_slist* lines = nullptr;
+  };
+  Set set_;
+  CURLU* url_ = nullptr;         // of set_.url, read once
+  curl_slist* lines_ = nullptr;  // of set_.headers
+
   // Of the attempt under way.
   AttemptOf of_;
   Reply reply_;
-  curl_slist* lines_ = nullptr;
   curl_mime* mime_ = nullptr;
-  std::string secret_;
+  std::string secret_, secret_line_;
+  curl_slist secret_first_ = {};  // secret_line_, then lines_
   std::ifstream upload_;
   std::uint64_t upload_left_ = 0, upload_size_ = 0;
   std::ofstream saved_;
@@ -91,7 +112,7 @@ class Attempt {
   int sends_ = 0;
   bool acted_in_earlier_send_ = false;
   bool first_byte_came_ = false, head_is_whole_ = false;
-  Time begun_at_, sent_at_, first_byte_at_;
+  Time begun_at_, sent_at_, first_byte_at_, ended_at_;
 };
 
 }  // namespace http

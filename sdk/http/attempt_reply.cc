@@ -10,6 +10,11 @@
 
 namespace psw {
 namespace http {
+namespace {
+
+constexpr std::size_t usual_headers = 8;
+
+}  // namespace
 
 // ---- what comes back -------------------------------------------------------------------------
 
@@ -25,6 +30,7 @@ bool Attempt::on_headers_line(std::string_view line) {
   }
   if (line.substr(0, 5) == "HTTP/") {  // also after an interim reply such as 100
     reply_.headers.clear();
+    reply_.headers.reserve(usual_headers);
     head_is_whole_ = false;
     const std::size_t blank = std::min(line.find(' '), line.size());
     const std::string_view rest = trimmed(line.substr(blank));
@@ -32,11 +38,14 @@ bool Attempt::on_headers_line(std::string_view line) {
     std::from_chars(rest.data(), rest.data() + rest.size(), reply_.status);
     return true;
   }
-  if (trimmed(line).empty()) head_is_whole_ = true;
   const std::size_t colon = line.find(':');
-  if (colon == std::string_view::npos) return true;
-  reply_.headers.push_back(
-      {std::string(trimmed(line.substr(0, colon))), std::string(trimmed(line.substr(colon + 1)))});
+  if (colon == std::string_view::npos) {
+    if (trimmed(line).empty()) head_is_whole_ = true;
+    return true;
+  }
+  Header& header = reply_.headers.emplace_back();
+  header.name = trimmed(line.substr(0, colon));
+  header.value = trimmed(line.substr(colon + 1));
   return true;
 }
 
@@ -154,7 +163,7 @@ std::string Attempt::explain(Failure failure, CURLcode code) const {
 }
 
 Reply Attempt::end(CURLcode code) {
-  const Time now = std::chrono::steady_clock::now();
+  const Time now = ended_at_ = std::chrono::steady_clock::now();
   const bool saves = !of_.partial.empty() && reply_.status >= 200 && reply_.status < 300;
   if (saves && code == CURLE_OK && broken_ == Failure::none && head_is_whole_) {
     save({});  // a reply without bytes is a file too
@@ -170,11 +179,14 @@ Reply Attempt::end(CURLcode code) {
   if (reply_.failure != Failure::none) {
     reply_.failure_text = broken_text_.empty() ? explain(reply_.failure, code) : broken_text_;
   }
-  reply_.may_have_acted =
-      of_.acted_before || acted_in_earlier_send_ || (sends_ > 0 && may_have_acted());
-  reply_.finished_unix_us = psw::unix_us_now();
-  if (sends_ == 0) {
-    using namespace std::chrono;
+  reply_.may_have_acted = of_.acted_before || acted_in_earlier_send_ ||
+                          (sends_ > 0 && (reply_.failure == Failure::none || may_have_acted()));
+  using namespace std::chrono;
+  if (sends_ > 0) {
+    reply_.finished_unix_us =
+        reply_.started_unix_us + duration_cast<microseconds>(now - sent_at_).count();
+  } else {
+    reply_.finished_unix_us = psw::unix_us_now();
     reply_.started_unix_us =
         reply_.finished_unix_us - duration_cast<microseconds>(now - begun_at_).count();
   }
@@ -194,25 +206,25 @@ Reply Attempt::end(CURLcode code) {
 }
 
 void Attempt::clear() {
-  if (!secret_.empty()) {
-    for (curl_slist* line = lines_; line; line = line->next) {
-      volatile char* bytes = line->data;
-      for (std::size_t i = 0; bytes[i] != '\0'; ++i) bytes[i] = '*';
-    }
-    wipe(secret_);
+  wipe(secret_);
+  if (!secret_line_.empty()) {
+    set_.lines = nullptr;
+    curl_easy_setopt(easy_, CURLOPT_HTTPHEADER, nullptr);
+    wipe(secret_line_);
   }
-  curl_easy_setopt(easy_, CURLOPT_HTTPHEADER, nullptr);
-  curl_slist_free_all(lines_);
-  lines_ = nullptr;
   if (mime_) {
     curl_easy_setopt(easy_, CURLOPT_MIMEPOST, nullptr);
     curl_mime_free(mime_);
     mime_ = nullptr;
   }
-  if (upload_.is_open()) upload_.close();
-  upload_.clear();
-  if (saved_.is_open()) saved_.close();
-  saved_.clear();
+  if (!plain_) {
+    if (upload_.is_open()) upload_.close();
+    upload_.clear();
+  }
+  if (!of_.partial.empty()) {
+    if (saved_.is_open()) saved_.close();
+    saved_.clear();
+  }
   of_ = {};
   reply_ = {};
   broken_ = Failure::none;

@@ -5,7 +5,6 @@
 #include "engine.h"
 
 #include <algorithm>
-#include <boost/asio/post.hpp>
 #include <promptsweep/backend.hpp>
 
 #include "exchange.h"
@@ -29,19 +28,16 @@ CURLM* new_multi() {
 
 // Kept for requests that do not count against max_in_flight.
 constexpr std::size_t spare_connections = 64;
+// What is kept of requests that are over, to be used again.
+constexpr std::size_t most_spare = 256;
+constexpr std::size_t most_spare_bytes = 16384;  // of the body of one
 
 }  // namespace
 
 Client::Engine::Engine(ClientOptions options)
     : options_(std::move(options)),
       limit_(0),
-      io_(1),
-      sockets_(io_,
-               [this](int socket, int flags) {
-                 int running = 0;
-                 curl_multi_socket_action(multi_, socket, flags, &running);
-               }),
-      timer_(io_),
+      loop_([this](int socket, int flags) { on_ready(socket, flags); }),
       multi_(new_multi()),
       pace_(options_.max_in_flight, options_.adaptive),
       random_(std::random_device{}()) {
@@ -57,49 +53,63 @@ Client::Engine::Engine(ClientOptions options)
 
 Client::Engine::~Engine() {
   stopping_ = true;
-  wake();
+  loop_.wake();
   thread_.join();
-  if (settler_) settler_->join();
+  settler_.reset();
   idle_.clear();
   curl_multi_cleanup(multi_);
 }
 
 Ticket Client::Engine::start(Request request, Done done) {
-  auto exchange = std::make_unique<Exchange>();
-  exchange->request = std::move(request);
-  exchange->done = std::move(done);
-  exchange->started = std::chrono::steady_clock::now();
-  Word word;
-  word.started = std::move(exchange);
+  const Time now = std::chrono::steady_clock::now();
   const std::lock_guard<std::mutex> lock(mutex_);
-  const Ticket ticket = next_ticket_++;
-  word.ticket = word.started->ticket = ticket;
-  leave(std::move(word));
+  Word word;
+  word.ticket = next_ticket_++;
+  word.started = take_exchange();
+  Exchange& exchange = *word.started;
+  exchange.ticket = word.ticket;
+  exchange.request = std::move(request);
+  exchange.done = std::move(done);
+  exchange.started = now;
+  // Behind others that wait for a place it cannot be sent yet: the thread will find it when the
+  // next place is free, for which it has to wake up anyway.
+  const bool is_urgent = !exchange.request.paced || !others_wait_;
+  const Ticket ticket = word.ticket;
+  leave(std::move(word), is_urgent);
+  ++started_left_;
   return ticket;
+}
+
+// REQUIRES: mutex_ is held. Used ones come back here with the strings of their request still in
+// them, so that the thread that had allocated them frees them.
+std::unique_ptr<Client::Engine::Exchange> Client::Engine::take_exchange() {
+  if (spare_.empty()) return std::make_unique<Exchange>();
+  std::unique_ptr<Exchange> exchange = std::move(spare_.back());
+  spare_.pop_back();
+  return exchange;
 }
 
 void Client::Engine::cancel(Ticket ticket) {
   Word word;
   word.ticket = ticket;
   const std::lock_guard<std::mutex> lock(mutex_);
-  leave(std::move(word));
+  leave(std::move(word), true);
 }
 
-// REQUIRES: mutex_ is held. Only the first of many words wakes the thread, and none of its own do.
-void Client::Engine::leave(Word word) {
+// REQUIRES: mutex_ is held. Only a thread that sleeps is woken, and only once.
+void Client::Engine::leave(Word word, bool is_urgent) {
   words_.push_back(std::move(word));
-  if (words_.size() == 1 && !on_own_thread()) wake();
-}
-
-void Client::Engine::wake() {
-  boost::asio::post(io_, [] {});
+  if (!asleep_ || !is_urgent) return;
+  asleep_ = false;
+  loop_.wake();
 }
 
 Standing Client::Engine::standing() const {
   Standing out;
+  const std::lock_guard<std::mutex> lock(mutex_);
   out.limit = limit_.load(std::memory_order_relaxed);
   out.in_flight = in_flight_count_.load(std::memory_order_relaxed);
-  out.waiting = waiting_count_.load(std::memory_order_relaxed);
+  out.waiting = waiting_count_.load(std::memory_order_relaxed) + started_left_;
   out.attempts = attempts_.load(std::memory_order_relaxed);
   out.congested = congested_.load(std::memory_order_relaxed);
   return out;
@@ -112,44 +122,58 @@ void Client::Engine::publish() {
 }
 
 void Client::Engine::work() {
-  const auto always = boost::asio::make_work_guard(io_);
-  turn();
   while (!stopping_) {
-    io_.run_one();
-    io_.poll();
     turn();
+    loop_.wait(next_due());
   }
   end_everything();
 }
 
+// Replies of one turn are handed over one after the other, so that a thread that waits for them
+// wakes up once; and before the next requests are sent, so that no more than the limit are ever
+// open.
 void Client::Engine::turn() {
-  bool words_came = take_words();
+  bool more = false;
   do {
     const Time now = std::chrono::steady_clock::now();
-    run_due_timeouts(now);
     take_finished();
+    hand_over();
+    take_words(false);
     wake_retries(now);
     send_what_may(now);
-    // What was called back may have left words, and libcurl wants to be called for what was added.
-    words_came = take_words();
-  } while (words_came || curl_due_ <= std::chrono::steady_clock::now());
-  set_timer();
-  publish();
+    more = run_due_timeouts(now) || !ended_.empty();
+    publish();
+    if (!more) more = take_words(true);
+  } while (more);
 }
 
-bool Client::Engine::take_words() {
+// False: there were none. The next one then wakes the thread, if it `may_sleep` now.
+bool Client::Engine::take_words(bool may_sleep) {
   taken_.clear();
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     taken_.swap(words_);
+    started_left_ = 0;
+    while (!used_.empty() && spare_.size() < most_spare) {
+      spare_.push_back(std::move(used_.back()));
+      used_.pop_back();
+    }
+    asleep_ = may_sleep && taken_.empty();
+    others_wait_ = !again_.empty() || !queue_.empty();
   }
+  used_.clear();
   for (Word& word : taken_) {
     if (word.started) {
       accept(std::move(word.started));
       continue;
     }
     const auto found = exchanges_.find(word.ticket);
-    if (found != exchanges_.end()) cancel_now(*found->second);
+    if (found == exchanges_.end()) continue;
+    if (word.settled) {
+      finish(*found->second, std::move(*word.settled));
+    } else {
+      cancel_now(*found->second);
+    }
   }
   return !taken_.empty();
 }
@@ -158,15 +182,18 @@ bool Client::Engine::take_words() {
 void Client::Engine::end_everything() {
   do {
     while (!exchanges_.empty()) cancel_now(*exchanges_.begin()->second);
-  } while (take_words());
+    hand_over();
+  } while (take_words(false) || !ended_.empty());
   publish();
 }
 
-void Client::Engine::run_due_timeouts(Time now) {
-  if (curl_due_ > now) return;
+// libcurl also wants this for what was added: it is then that requests are sent. True: it was due.
+bool Client::Engine::run_due_timeouts(Time now) {
+  if (curl_due_ > now) return false;
   curl_due_ = Time::max();
   int running = 0;
   curl_multi_socket_action(multi_, CURL_SOCKET_TIMEOUT, 0, &running);
+  return true;
 }
 
 void Client::Engine::take_finished() {
@@ -185,7 +212,7 @@ void Client::Engine::wake_retries(Time now) {
     const Ticket ticket = wakes_.begin()->second;
     wakes_.erase(wakes_.begin());
     Exchange& exchange = *exchanges_.at(ticket);
-    exchange.state = Exchange::State::queued;
+    exchange.so_far.state = Exchange::State::queued;
     if (exchange.request.paced) {
       again_.push_back(ticket);
     } else {
@@ -204,42 +231,57 @@ void Client::Engine::send_what_may(Time now) {
   }
 }
 
-// A timer that fires too early costs one turn; setting it anew for every request costs a call to
-// the system each. So it is only ever set to an earlier time.
-void Client::Engine::set_timer() {
+// Gone from the tables before Done is called, which may start or cancel others, or this one.
+void Client::Engine::hand_over() {
+  handed_over_.swap(ended_);
+  for (Ended& ended : handed_over_) {
+    Exchange& exchange = *ended.exchange;
+    if (exchange.done && !without_exceptions([&] { exchange.done(std::move(ended.reply)); })) {
+      log(PSW_LOG_ERROR, "what was to be done with a reply failed");
+    }
+    exchange.forget();
+    const bool is_small =
+        exchange.request.body.capacity() <= most_spare_bytes && exchange.request.parts.empty();
+    if (is_small) used_.push_back(std::move(ended.exchange));
+  }
+  handed_over_.clear();
+}
+
+Time Client::Engine::next_due() const {
   Time due = curl_due_;
   if (!wakes_.empty()) due = std::min(due, wakes_.begin()->first);
   const bool waits = !again_.empty() || !queue_.empty();
-  if (waits && paused_until_ > std::chrono::steady_clock::now()) {
-    due = std::min(due, paused_until_);
-  }
-  if (due >= timer_at_) return;
-  timer_at_ = due;
-  timer_.expires_at(due);
-  timer_.async_wait([this](boost::system::error_code error) {
-    if (!error) timer_at_ = Time::max();
-  });
+  if (waits && in_flight_ < pace_.limit()) due = std::min(due, paused_until_);
+  return due;
+}
+
+void Client::Engine::on_ready(int socket, int flags) {
+  int running = 0;
+  curl_multi_socket_action(multi_, socket, flags, &running);
 }
 
 int Client::Engine::on_socket(CURL*, curl_socket_t socket, int what, void* self, void*) {
-  static_cast<Engine*>(self)->sockets_.set(socket, what);
+  static_cast<Engine*>(self)->loop_.set(socket, what);
   return 0;
 }
 
 int Client::Engine::on_timer(CURLM*, long ms, void* self) {
   auto& engine = *static_cast<Engine*>(self);
-  engine.curl_due_ =
-      ms < 0 ? Time::max() : std::chrono::steady_clock::now() + std::chrono::milliseconds(ms);
+  if (ms > 0) {
+    engine.curl_due_ = std::chrono::steady_clock::now() + std::chrono::milliseconds(ms);
+  } else {
+    engine.curl_due_ = ms < 0 ? Time::max() : Time::min();  // never, or at once
+  }
   return 0;
 }
 
 int Client::Engine::adopt_socket(void* self, curl_socket_t socket, curlsocktype) {
-  static_cast<SocketWatch*>(self)->adopt(socket);
+  static_cast<EventLoop*>(self)->adopt(socket);
   return CURL_SOCKOPT_OK;
 }
 
 int Client::Engine::close_socket(void* self, curl_socket_t socket) {
-  static_cast<SocketWatch*>(self)->close(socket);
+  static_cast<EventLoop*>(self)->close(socket);
   return 0;
 }
 
@@ -251,9 +293,9 @@ std::unique_ptr<Attempt> Client::Engine::take_attempt() {
   }
   return std::make_unique<Attempt>(options_, [this](CURL* easy) {
     curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, adopt_socket);
-    curl_easy_setopt(easy, CURLOPT_SOCKOPTDATA, &sockets_);
+    curl_easy_setopt(easy, CURLOPT_SOCKOPTDATA, &loop_);
     curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, close_socket);
-    curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, &sockets_);
+    curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, &loop_);
   });
 }
 

@@ -9,9 +9,6 @@
 #include <promptsweep/http/pace.h>
 
 #include <atomic>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/steady_timer.hpp>
-#include <boost/asio/thread_pool.hpp>
 #include <deque>
 #include <map>
 #include <memory>
@@ -20,11 +17,11 @@
 #include <random>
 #include <thread>
 #include <unordered_map>
-#include <utility>  // Boost 1.74's Asio needs it in C++20
 #include <vector>
 
 #include "attempt.h"
-#include "socket_watch.h"
+#include "event_loop.h"
+#include "worker.h"
 
 namespace psw {
 namespace http {
@@ -45,24 +42,31 @@ class Client::Engine {
   struct Exchange;  // a request from start() to its Done
   using Wakes = std::multimap<Time, Ticket>;
 
-  // What other threads leave.
+  // What other threads leave: a request, or the end of a file's settling, or a wish to cancel.
   struct Word {
     Ticket ticket = 0;
-    std::unique_ptr<Exchange> started;  // null: cancel
+    std::unique_ptr<Exchange> started;
+    std::unique_ptr<Reply> settled;
+  };
+  // A request whose Done is still to be called.
+  struct Ended {
+    std::unique_ptr<Exchange> exchange;
+    Reply reply;
   };
 
-  void leave(Word word);
-  void wake();
+  std::unique_ptr<Exchange> take_exchange();
+  void leave(Word word, bool is_urgent);
 
   void work();
   void turn();
-  bool take_words();
+  bool take_words(bool may_sleep);
   void end_everything();
-  void run_due_timeouts(Time now);
+  bool run_due_timeouts(Time now);
   void take_finished();
   void wake_retries(Time now);
   void send_what_may(Time now);
-  void set_timer();
+  void hand_over();
+  Time next_due() const;
   void publish();
 
   void accept(std::unique_ptr<Exchange> exchange);
@@ -79,6 +83,7 @@ class Client::Engine {
   std::unique_ptr<Attempt> take_attempt();
   void log(std::int32_t level, const std::string& message) const;
 
+  void on_ready(int socket, int flags);
   static int on_socket(CURL*, curl_socket_t socket, int what, void* self, void*);
   static int on_timer(CURLM*, long ms, void* self);
   static int adopt_socket(void* self, curl_socket_t socket, curlsocktype);
@@ -86,19 +91,20 @@ class Client::Engine {
 
   const ClientOptions options_;
 
-  std::mutex mutex_;         // guards words_, next_ticket_
-  std::vector<Word> words_;  // not taken yet
+  mutable std::mutex mutex_;  // guards what follows
+  std::vector<Word> words_;   // not taken yet
   Ticket next_ticket_ = 1;
+  bool asleep_ = false;           // or about to be: what is urgent has to wake the thread
+  bool others_wait_ = false;      // as it fell asleep, a paced request waited for a place
+  std::size_t started_left_ = 0;  // requests in words_
+  std::vector<std::unique_ptr<Exchange>> spare_;
 
   std::atomic<bool> stopping_{false};
   std::atomic<std::size_t> limit_, in_flight_count_{0}, waiting_count_{0};
   std::atomic<std::uint64_t> attempts_{0}, congested_{0};
 
   // The rest is the thread's alone.
-  boost::asio::io_context io_;
-  SocketWatch sockets_;
-  boost::asio::steady_timer timer_;
-  Time timer_at_ = Time::max();  // when it fires; max: it is not set
+  EventLoop loop_;
   CURLM* multi_;
   Time curl_due_ = Time::max();
   Pace pace_;
@@ -106,14 +112,16 @@ class Client::Engine {
   std::size_t in_flight_ = 0;  // paced ones
   std::size_t active_ = 0;     // all of them
   std::vector<Word> taken_;
+  std::vector<Ended> ended_, handed_over_;
+  std::vector<std::unique_ptr<Exchange>> used_;  // spare ones that mutex_ was not yet taken for
   std::unordered_map<Ticket, std::unique_ptr<Exchange>> exchanges_;
   std::deque<Ticket> queue_;  // paced ones that wait for a place; some may be gone
   std::deque<Ticket> again_;  // the same after a wait: they go first
   Wakes wakes_;
   std::vector<std::unique_ptr<Attempt>> idle_;
   std::mt19937_64 random_;
-  std::optional<boost::asio::thread_pool> settler_;  // waits for the disk
-  std::thread thread_;                               // last: it uses the others
+  std::optional<Worker> settler_;  // waits for the disk
+  std::thread thread_;             // last: it uses the others
 };
 
 }  // namespace http

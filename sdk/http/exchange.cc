@@ -6,7 +6,6 @@
 #include <promptsweep/http/retry.h>
 
 #include <algorithm>
-#include <boost/asio/post.hpp>
 #include <promptsweep/backend.hpp>
 
 #include "settle_file.h"
@@ -23,17 +22,6 @@ bool says_it_did_not_act(const Reply& reply) {
 void remove_quietly(const std::filesystem::path& path) {
   std::error_code ignored;
   std::filesystem::remove(path, ignored);
-}
-
-// What an author's function throws ends here.
-template <class F>
-bool without_exceptions(F&& call) noexcept {
-  try {
-    call();
-    return true;
-  } catch (...) {
-    return false;
-  }
 }
 
 }  // namespace
@@ -59,17 +47,17 @@ void Client::Engine::accept(std::unique_ptr<Exchange> exchange) {
 }
 
 void Client::Engine::send(Exchange& exchange, Time now) {
-  exchange.state = Exchange::State::active;
-  ++exchange.attempts;
+  exchange.so_far.state = Exchange::State::active;
+  ++exchange.so_far.attempts;
   attempts_.fetch_add(1, std::memory_order_relaxed);
   ++active_;
   if (exchange.request.paced) ++in_flight_;
   exchange.attempt = take_attempt();
   exchange.attempt->owner = &exchange;
-  exchange.sent_at = now;
+  exchange.so_far.sent_at = now;
   AttemptOf of;
   of.request = &exchange.request;
-  of.acted_before = exchange.acted_before;
+  of.acted_before = exchange.so_far.acted_before;
   if (!exchange.request.save_to.empty()) {
     of.partial = exchange.request.save_to.string() + "." + std::to_string(random_()) + ".part";
   }
@@ -81,13 +69,13 @@ void Client::Engine::send(Exchange& exchange, Time now) {
 }
 
 void Client::Engine::on_send(Exchange& exchange) {
-  exchange.sent_at = exchange.attempt->sent_at();
+  exchange.so_far.sent_at = exchange.attempt->sent_at();
   if (exchange.attempt->sends() > 1) {
-    ++exchange.attempts;
+    ++exchange.so_far.attempts;
     attempts_.fetch_add(1, std::memory_order_relaxed);
   }
-  if (exchange.sent_before) return;
-  exchange.sent_before = true;
+  if (exchange.so_far.sent_before) return;
+  exchange.so_far.sent_before = true;
   if (!exchange.request.on_first_send) return;
   if (!without_exceptions(exchange.request.on_first_send)) {
     log(PSW_LOG_ERROR, "what was to be told of a request's sending failed");
@@ -101,14 +89,14 @@ Reply Client::Engine::take_back(Exchange& exchange, CURLcode code) {
   --active_;
   if (exchange.request.paced) --in_flight_;
   const bool sent = attempt->sends() > 0;
-  const std::string partial = attempt->partial();
+  exchange.so_far.partial = attempt->partial();
   Reply reply = attempt->end(code);
-  reply.attempts = exchange.attempts;
+  exchange.so_far.ended_at = attempt->ended_at();
+  reply.attempts = exchange.so_far.attempts;
   if (sent) {
-    const auto queued = exchange.sent_at - exchange.started;
+    const auto queued = exchange.so_far.sent_at - exchange.started;
     reply.queue_ms = std::chrono::duration<double, std::milli>(queued).count();
   }
-  exchange.partial = partial;
   idle_.push_back(std::move(attempt));
   return reply;
 }
@@ -119,10 +107,10 @@ void Client::Engine::attempt_ended(Exchange& exchange, CURLcode code) {
   tell_pace(exchange, reply, verdict);
   const bool may_repeat =
       exchange.request.repeatable || !reply.may_have_acted || says_it_did_not_act(reply);
-  const bool saves = !exchange.partial.empty() && reply.good();
+  const bool saves = !exchange.so_far.partial.empty() && reply.good();
   if (verdict.kind == Verdict::again && may_repeat && !stopping_ &&
-      exchange.attempts < exchange.request.max_attempts) {
-    if (saves) remove_quietly(exchange.partial);
+      exchange.so_far.attempts < exchange.request.max_attempts) {
+    if (saves) remove_quietly(exchange.so_far.partial);
     return wait_for_retry(exchange, verdict, reply);
   }
   if (saves) return settle(exchange, std::move(reply));
@@ -143,12 +131,12 @@ void Client::Engine::tell_pace(const Exchange& exchange, const Reply& reply,
                                const Verdict& verdict) {
   if (verdict.congested) congested_.fetch_add(1, std::memory_order_relaxed);
   if (!exchange.request.paced) return;
-  const Time now = std::chrono::steady_clock::now();
+  const Time now = exchange.so_far.ended_at;
   const std::size_t in_flight = in_flight_ + 1;  // with this one
   if (verdict.congested) {
-    pace_.congested(exchange.sent_at, now, in_flight);
+    pace_.congested(exchange.so_far.sent_at, now, in_flight);
   } else if (reply.arrived()) {
-    pace_.succeeded(exchange.sent_at, now, in_flight);
+    pace_.succeeded(exchange.so_far.sent_at, now, in_flight);
   }
   if (!reply.arrived()) return;
   if (const auto pause = rate_limit_pause(reply, reply.finished_unix_us / 1000)) {
@@ -160,29 +148,29 @@ void Client::Engine::tell_pace(const Exchange& exchange, const Reply& reply,
 
 void Client::Engine::wait_for_retry(Exchange& exchange, const Verdict& verdict,
                                     const Reply& reply) {
-  exchange.acted_before = reply.may_have_acted && !says_it_did_not_act(reply);
+  exchange.so_far.acted_before = reply.may_have_acted && !says_it_did_not_act(reply);
   std::uniform_real_distribution<double> jitter(0.75, 1);
   const Milliseconds asked =
-      verdict.after ? *verdict.after : backoff(exchange.attempts - 1, jitter(random_));
+      verdict.after ? *verdict.after : backoff(exchange.so_far.attempts - 1, jitter(random_));
   const Milliseconds wait = std::clamp(asked, Milliseconds(0), options_.retry_after_cap);
-  exchange.state = Exchange::State::waits_to_retry;
-  exchange.wake = wakes_.emplace(std::chrono::steady_clock::now() + wait, exchange.ticket);
+  exchange.so_far.state = Exchange::State::waits_to_retry;
+  exchange.so_far.wake = wakes_.emplace(std::chrono::steady_clock::now() + wait, exchange.ticket);
   if (!options_.log) return;
   const std::string why =
       reply.arrived() ? "status " + std::to_string(reply.status) : reply.failure_text;
   log(PSW_LOG_DEBUG, exchange.request.method + " " + shown_url(exchange.request.url) +
-                         ": attempt " + std::to_string(exchange.attempts) + ": " + why +
+                         ": attempt " + std::to_string(exchange.so_far.attempts) + ": " + why +
                          "; again in " + std::to_string(wait.count()) + " ms");
 }
 
 // The disk may take its time: another thread waits for it.
 void Client::Engine::settle(Exchange& exchange, Reply reply) {
-  if (!settler_) settler_.emplace(1);
-  exchange.state = Exchange::State::settling;
-  exchange.abandoned = std::make_shared<std::atomic<bool>>(false);
-  boost::asio::post(*settler_, [this, abandoned = exchange.abandoned, ticket = exchange.ticket,
-                                from = exchange.partial, to = exchange.request.save_to,
-                                reply = std::move(reply)]() mutable {
+  if (!settler_) settler_.emplace();
+  exchange.so_far.state = Exchange::State::settling;
+  exchange.so_far.abandoned = std::make_shared<std::atomic<bool>>(false);
+  settler_->post([this, abandoned = exchange.so_far.abandoned, ticket = exchange.ticket,
+                  from = exchange.so_far.partial, to = exchange.request.save_to,
+                  reply = std::move(reply)]() mutable {
     std::string why;
     if (!*abandoned) why = settle_file(from, to);
     remove_quietly(from);
@@ -190,16 +178,17 @@ void Client::Engine::settle(Exchange& exchange, Reply reply) {
       reply.failure = Failure::local;
       reply.failure_text = std::move(why);
     }
-    boost::asio::post(io_, [this, ticket, reply = std::move(reply)]() mutable {
-      const auto found = exchanges_.find(ticket);
-      if (found != exchanges_.end()) finish(*found->second, std::move(reply));
-    });
+    Word word;
+    word.ticket = ticket;
+    word.settled = std::make_unique<Reply>(std::move(reply));
+    const std::lock_guard<std::mutex> lock(mutex_);
+    leave(std::move(word), true);
   });
 }
 
 void Client::Engine::cancel_now(Exchange& exchange) {
   Reply reply;
-  switch (exchange.state) {
+  switch (exchange.so_far.state) {
     case Exchange::State::active:
       reply = take_back(exchange, CURLE_ABORTED_BY_CALLBACK);
       reply.status = 0;
@@ -207,10 +196,10 @@ void Client::Engine::cancel_now(Exchange& exchange) {
       reply.body.clear();
       break;
     case Exchange::State::waits_to_retry:
-      wakes_.erase(exchange.wake);
+      wakes_.erase(exchange.so_far.wake);
       break;
     case Exchange::State::settling:
-      *exchange.abandoned = true;
+      *exchange.so_far.abandoned = true;
       reply.may_have_acted = true;
       break;
     case Exchange::State::queued:
@@ -218,8 +207,8 @@ void Client::Engine::cancel_now(Exchange& exchange) {
   }
   reply.failure = Failure::cancelled;
   reply.failure_text = "cancelled";
-  reply.attempts = exchange.attempts;
-  reply.may_have_acted = reply.may_have_acted || exchange.acted_before;
+  reply.attempts = exchange.so_far.attempts;
+  reply.may_have_acted = reply.may_have_acted || exchange.so_far.acted_before;
   if (reply.finished_unix_us == 0) {
     reply.started_unix_us = reply.finished_unix_us = psw::unix_us_now();
   }
@@ -227,13 +216,9 @@ void Client::Engine::cancel_now(Exchange& exchange) {
 }
 
 void Client::Engine::finish(Exchange& exchange, Reply reply) {
-  // Gone before Done is called, which may start or cancel others, or this one.
-  const std::unique_ptr<Exchange> ended = std::move(exchanges_.at(exchange.ticket));
-  exchanges_.erase(ended->ticket);
-  publish();
-  if (ended->done && !without_exceptions([&] { ended->done(std::move(reply)); })) {
-    log(PSW_LOG_ERROR, "what was to be done with a reply failed");
-  }
+  const auto found = exchanges_.find(exchange.ticket);
+  ended_.push_back({std::move(found->second), std::move(reply)});
+  exchanges_.erase(found);
 }
 
 }  // namespace http

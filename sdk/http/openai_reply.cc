@@ -13,6 +13,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "chat_reply.h"
 #include "error_words.h"
 
 namespace psw {
@@ -145,63 +146,33 @@ Record nonsense(std::string_view what, const std::string& text) {
   return failed_record(PSW_OUTCOME_ERROR_BACKEND, PSW_E_DATA, std::string(what) + ": " + text);
 }
 
-void fill_usage(const json& document, const ChatDialect& dialect, lines::Answer& answer,
-                Usage& usage) {
-  const json* said = member(document, "usage");
-  if (said == nullptr) return;
-  answer.prompt_tokens = count_member(*said, "prompt_tokens");
-  answer.completion_tokens = count_member(*said, "completion_tokens");
-  if (dialect.refuses_long_prompts) answer.prompt_tokens_evaluated = answer.prompt_tokens;
-  usage.prompt_tokens = answer.prompt_tokens.value_or(0);
-  usage.completion_tokens = answer.completion_tokens.value_or(0);
-}
-
-void fill_timings(const json& document, const Reply* reply, lines::Answer& answer) {
-  if (reply != nullptr) {
-    answer.queue_ms = reply->queue_ms;
-    answer.total_ms = reply->total_ms;
-  }
-  const json* said = member(document, "timings");  // llama-server
-  if (said == nullptr) return;
-  answer.prefill_ms = milliseconds_member(*said, "prompt_ms");
-  answer.decode_ms = milliseconds_member(*said, "predicted_ms");
-}
-
-Record read_document(std::string_view what, const psw::Request& line, const json& document,
-                     const ChatDialect& dialect, const Reply* reply) {
-  if (!document.is_object()) return nonsense(what, "the reply is not a whole JSON object");
-  if (const json* error = error_in(document)) return no_answer(what, honest_reply(*error));
-  const json* choices = member(document, "choices");
-  if (choices == nullptr || !choices->is_array() || choices->empty() ||
-      !choices->front().is_object()) {
-    return nonsense(what, "the reply has no choices");
-  }
-  const json& choice = choices->front();
-  const std::string reason = text_member(choice, "finish_reason");
-  const std::optional<lines::Finish> finish = finish_of(reason);
-  if (!finish) {
-    return nonsense(what, reason.empty() ? "the answer has no finish_reason: it is not whole"
-                                         : "the answer ended with finish_reason " + reason);
-  }
-  if (member(choice, "message") == nullptr && member(choice, "text") == nullptr)
-    return nonsense(what, "the answer has no message");
-
-  lines::Answer answer;
-  answer.text = text_of_choice(choice);
-  answer.finish = *finish;
-  answer.reasoning = reasoning_of_choice(choice);
-  answer.model = text_member(document, "model");
-  answer.remote_id = text_member(document, "id");
-  answer.system_fingerprint = text_member(document, "system_fingerprint");
+ChatReply chat_of(const json& document, const json& choice) {
+  ChatReply out;
+  out.finish_reason = text_member(choice, "finish_reason");
+  out.has_message = member(choice, "message") != nullptr || member(choice, "text") != nullptr;
+  out.text = text_of_choice(choice);
+  out.reasoning = reasoning_of_choice(choice);
+  out.model = text_member(document, "model");
+  out.id = text_member(document, "id");
+  out.system_fingerprint = text_member(document, "system_fingerprint");
   if (const json* logprobs = member(choice, "logprobs"))
-    answer.logprobs_json = logprobs->dump(-1, ' ', false, json::error_handler_t::replace);
-  if (lines::wishes_seed(line.line)) answer.seed_honoured = dialect.seed_honoured;
-  Record record;
-  fill_usage(document, dialect, answer, record.usage);
-  fill_timings(document, reply, answer);
-  record.outcome = outcome_of_finish(*finish);
-  record.body_json = lines::answer_body(answer);
-  return record;
+    out.logprobs_json = logprobs->dump(-1, ' ', false, json::error_handler_t::replace);
+  if (const json* usage = member(document, "usage")) {
+    out.prompt_tokens = count_member(*usage, "prompt_tokens");
+    out.completion_tokens = count_member(*usage, "completion_tokens");
+  }
+  if (const json* timings = member(document, "timings")) {  // llama-server
+    out.prefill_ms = milliseconds_member(*timings, "prompt_ms");
+    out.decode_ms = milliseconds_member(*timings, "predicted_ms");
+  }
+  return out;
+}
+
+Record read_body(std::string_view what, const psw::Request& line, std::string_view body,
+                 const ChatDialect& dialect, const Reply* reply) {
+  if (std::optional<ChatReply> chat = plain_chat(body))
+    return record_of(what, line, *std::move(chat), dialect, reply);
+  return tree_record(what, line, body, dialect, reply);
 }
 
 bool ends_like_an_object(std::string_view body) {
@@ -210,6 +181,57 @@ bool ends_like_an_object(std::string_view body) {
 }
 
 }  // namespace
+
+Record tree_record(std::string_view what, const psw::Request& line, std::string_view body,
+                   const ChatDialect& dialect, const Reply* reply) {
+  const json document = parse(body);
+  if (!document.is_object()) return nonsense(what, "the reply is not a whole JSON object");
+  if (const json* error = error_in(document)) return no_answer(what, honest_reply(*error));
+  const json* choices = member(document, "choices");
+  if (choices == nullptr || !choices->is_array() || choices->empty() ||
+      !choices->front().is_object()) {
+    return nonsense(what, "the reply has no choices");
+  }
+  return record_of(what, line, chat_of(document, choices->front()), dialect, reply);
+}
+
+Record record_of(std::string_view what, const psw::Request& line, ChatReply chat,
+                 const ChatDialect& dialect, const Reply* reply) {
+  const std::string& reason = chat.finish_reason;
+  const std::optional<lines::Finish> finish = finish_of(reason);
+  if (!finish) {
+    return nonsense(what, reason.empty() ? "the answer has no finish_reason: it is not whole"
+                                         : "the answer ended with finish_reason " + reason);
+  }
+  if (!chat.has_message) return nonsense(what, "the answer has no message");
+
+  lines::Answer answer;
+  answer.text = std::move(chat.text);
+  answer.finish = *finish;
+  answer.reasoning = std::move(chat.reasoning);
+  answer.model = std::move(chat.model);
+  answer.remote_id = std::move(chat.id);
+  answer.system_fingerprint = std::move(chat.system_fingerprint);
+  answer.logprobs_json = std::move(chat.logprobs_json);
+  // The line is looked at only where the dialect has something to say.
+  if (dialect.seed_honoured && lines::wishes_seed(line.line))
+    answer.seed_honoured = dialect.seed_honoured;
+  answer.prompt_tokens = chat.prompt_tokens;
+  answer.completion_tokens = chat.completion_tokens;
+  if (dialect.refuses_long_prompts) answer.prompt_tokens_evaluated = answer.prompt_tokens;
+  if (reply != nullptr) {
+    answer.queue_ms = reply->queue_ms;
+    answer.total_ms = reply->total_ms;
+  }
+  answer.prefill_ms = chat.prefill_ms;
+  answer.decode_ms = chat.decode_ms;
+  Record record;
+  record.usage.prompt_tokens = answer.prompt_tokens.value_or(0);
+  record.usage.completion_tokens = answer.completion_tokens.value_or(0);
+  record.outcome = outcome_of_finish(*finish);
+  record.body_json = lines::answer_body(answer);
+  return record;
+}
 
 Verdict judge_chat(const Reply& reply) {
   Verdict verdict = judge_by_status(reply, true);
@@ -234,12 +256,12 @@ Verdict judge_chat(const Reply& reply) {
 Record read_chat(std::string_view what, const psw::Request& line, const Reply& reply,
                  const ChatDialect& dialect) {
   if (!reply.good()) return no_answer(what, reply);
-  return read_document(what, line, parse(reply.body), dialect, &reply);
+  return read_body(what, line, reply.body, dialect, &reply);
 }
 
 Record read_completion(std::string_view what, const psw::Request& line, std::string_view text,
                        const ChatDialect& dialect) {
-  return read_document(what, line, parse(text), dialect, nullptr);
+  return read_body(what, line, text, dialect, nullptr);
 }
 
 }  // namespace http

@@ -4,11 +4,8 @@
 
 #include <algorithm>
 #include <condition_variable>
-#include <deque>
-#include <memory>
 #include <mutex>
 #include <optional>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -19,39 +16,46 @@ namespace {
 // How long a stop may go unseen: the host has no signal for it.
 constexpr std::chrono::milliseconds look_for_stop{20};
 
-// What the client's thread hands over. It outlives the job's call where the last notification is
-// still under way.
+// What the client's thread hands over. Lines go by the number of their place in the job's table.
+struct Handed {
+  std::vector<std::size_t> begun;  // their bytes are being sent
+  std::vector<std::pair<std::size_t, Reply>> replies;
+};
+
 class Mailbox {
  public:
-  struct Event {
-    std::uint64_t index = 0;
-    std::optional<Reply> reply;  // nullopt: its bytes are being sent
-  };
-
-  void put(Event event) {
+  void put_begun(std::size_t place) {
     const std::lock_guard<std::mutex> lock(mutex_);
-    // Nobody has to wake up to learn that something begins.
-    const bool wake = event.reply.has_value();
-    events_.push_back(std::move(event));
-    if (wake) changed_.notify_one();
+    handed_.begun.push_back(place);  // nobody has to wake up to learn that something begins
+  }
+  void put_reply(std::size_t place, Reply reply) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    handed_.replies.emplace_back(place, std::move(reply));
+    // Only the first finds somebody asleep. Under the lock: the mailbox is gone as soon as the job
+    // has its last reply.
+    if (handed_.replies.size() == 1) changed_.notify_one();
   }
 
-  // Everything that came, after waiting for something at most `wait`. `into` is empty.
-  void take(std::deque<Event>& into, std::chrono::milliseconds wait) {
+  // Everything that came, after waiting for a reply at most `wait`. `into` is empty; its memory is
+  // used for what comes next.
+  void take(Handed& into, std::chrono::milliseconds wait) {
     std::unique_lock<std::mutex> lock(mutex_);
-    if (events_.empty()) changed_.wait_for(lock, wait);
-    into.swap(events_);
+    if (handed_.replies.empty() && handed_.begun.empty()) changed_.wait_for(lock, wait);
+    std::swap(into, handed_);
   }
 
  private:
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::deque<Event> events_;
+  Handed handed_;
 };
 
-struct Sent {
+// A place for one line that is at the client, in the mailbox or in what was taken from it. The next
+// line uses the memory of the one before.
+struct Place {
   psw::Request line;
   Ticket ticket = 0;
+  bool taken = false;
 };
 
 class RequestJob {
@@ -60,8 +64,7 @@ class RequestJob {
       : client_(client),
         service_(service),
         job_(job),
-        most_(std::max<std::size_t>(1, max_in_flight)),
-        mailbox_(std::make_shared<Mailbox>()) {}
+        most_(std::max<std::size_t>(1, max_in_flight)) {}
 
   void run() {
     try {
@@ -78,48 +81,88 @@ class RequestJob {
  private:
   void send_and_answer() {
     fill_up();
-    while (!sent_.empty()) {
+    while (at_client_ > 0) {
       if (job_.stopping()) {
         cancel_all();
         collect_rest();
         return;
       }
-      if (arrived_.empty()) mailbox_->take(arrived_, look_for_stop);
-      while (!arrived_.empty() && !job_.stopping()) {
-        handle_first();
-        fill_up();  // one by one, so that the server never waits for a batch of answers
-      }
+      if (!take_next()) continue;
+      answer_next();
+      fill_up();  // one by one, so that the server never waits for a batch of answers
     }
+  }
+
+  // False: no reply came for a while. Lines that began are told of before any reply is answered.
+  bool take_next() {
+    if (next_reply_ == handed_.replies.size()) {
+      handed_.replies.clear();
+      handed_.begun.clear();
+      next_reply_ = next_begun_ = 0;
+      mailbox_.take(handed_, look_for_stop);
+    }
+    while (next_begun_ < handed_.begun.size()) {
+      job_.begin(places_[handed_.begun[next_begun_++]].line);
+    }
+    return next_reply_ < handed_.replies.size();
+  }
+
+  void answer_next() {
+    auto& [place, handed] = handed_.replies[next_reply_++];
+    const Reply reply = std::move(handed);
+    // The place is free before anything can be thrown.
+    std::swap(answered_, places_[place].line);
+    free(place);
+    answer(answered_, reply);
   }
 
   void fill_up() {
-    while (!end_ && !read_all_ && sent_.size() < most_ && !job_.stopping()) {
-      psw::Request line;
-      if (!job_.read(line)) {
+    while (!end_ && !read_all_ && at_client_ < most_ && !job_.stopping()) {
+      if (!job_.read(next_)) {
         read_all_ = true;
         return;
       }
-      send(std::move(line));
+      send_next();
     }
   }
 
-  void send(psw::Request line) {
-    std::optional<Request> request = encode(line);
+  void send_next() {
+    std::optional<Request> request = encode(next_);
     if (!request) return;
-    const std::uint64_t index = line.index;
-    if (!request->judge)
+    const std::size_t place = take_place();
+    std::swap(places_[place].line, next_);
+    // Two words each: they fit into a function without memory of its own.
+    if (!request->judge) {
       request->judge = [this](const Reply& reply) { return service_.judge(reply); };
-    request->on_first_send = [mailbox = mailbox_, index] { mailbox->put({index, std::nullopt}); };
-    // In the table first: the reply may be there before start() returns.
-    Sent& sent = sent_.emplace(index, Sent{std::move(line), 0}).first->second;
+    }
+    request->on_first_send = [this, place] { mailbox_.put_begun(place); };
     try {
-      sent.ticket = client_.start(std::move(*request), [mailbox = mailbox_, index](Reply reply) {
-        mailbox->put({index, std::move(reply)});
+      places_[place].ticket = client_.start(std::move(*request), [this, place](Reply reply) {
+        mailbox_.put_reply(place, std::move(reply));
       });
     } catch (...) {
-      sent_.erase(index);  // it was not taken, so no Done will come
+      free(place);  // it was not taken, so no Done will come
       throw;
     }
+  }
+
+  std::size_t take_place() {
+    if (free_.empty()) {
+      places_.emplace_back();
+      free_.reserve(places_.capacity());  // so that free() cannot fail
+      free_.push_back(places_.size() - 1);
+    }
+    const std::size_t place = free_.back();
+    free_.pop_back();
+    places_[place].taken = true;
+    ++at_client_;
+    return place;
+  }
+
+  void free(std::size_t place) {
+    places_[place].taken = false;
+    free_.push_back(place);
+    --at_client_;
   }
 
   // nullopt: the line has its record, or the job ends.
@@ -136,20 +179,6 @@ class RequestJob {
       fail(line, failed_record(PSW_OUTCOME_ERROR_BACKEND, PSW_E_INTERNAL, error.what()), {});
     }
     return std::nullopt;
-  }
-
-  void handle_first() {
-    const Mailbox::Event event = std::move(arrived_.front());
-    arrived_.pop_front();
-    const auto found = sent_.find(event.index);
-    if (found == sent_.end()) return;
-    if (!event.reply) {
-      job_.begin(found->second.line);
-      return;
-    }
-    const psw::Request line = std::move(found->second.line);
-    sent_.erase(found);
-    answer(line, *event.reply);
   }
 
   void answer(const psw::Request& line, const Reply& reply) {
@@ -188,12 +217,13 @@ class RequestJob {
   }
 
   void cancel_all() {
-    for (const auto& [index, sent] : sent_) client_.cancel(sent.ticket);
+    for (const Place& place : places_) {
+      if (place.taken) client_.cancel(place.ticket);
+    }
   }
   void collect_rest() {
-    while (!sent_.empty()) {
-      if (arrived_.empty()) mailbox_->take(arrived_, look_for_stop);
-      while (!arrived_.empty()) handle_first();
+    while (at_client_ > 0) {
+      if (take_next()) answer_next();
     }
   }
 
@@ -201,9 +231,13 @@ class RequestJob {
   Service& service_;
   const psw::Job& job_;
   const std::size_t most_;
-  const std::shared_ptr<Mailbox> mailbox_;
-  std::unordered_map<std::uint64_t, Sent> sent_;  // at the client, in the mailbox or in arrived_
-  std::deque<Mailbox::Event> arrived_;
+  Mailbox mailbox_;
+  std::vector<Place> places_;
+  std::vector<std::size_t> free_;  // of places_
+  std::size_t at_client_ = 0;      // places that are taken
+  Handed handed_;
+  std::size_t next_begun_ = 0, next_reply_ = 0;  // of handed_
+  psw::Request next_, answered_;
   bool read_all_ = false;
   std::optional<JobEnds> end_;
 };

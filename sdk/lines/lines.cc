@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <promptsweep/json_plain.h>
 #include <promptsweep/lines.h>
 
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <promptsweep/backend.hpp>
+#include <utility>
+
+#include "query.h"
 
 namespace psw {
 namespace lines {
@@ -58,18 +62,40 @@ const char* name_of(Finish finish) {
   return "stop";
 }
 
-template <class T>
-json or_null(const std::optional<T>& value) {
-  return value ? json(*value) : json();
-}
+// Members in the order of their names, each after a comma but for the first.
+class ObjectWriter {
+ public:
+  explicit ObjectWriter(std::string& out) : out_(out) { out_ += '{'; }
+  std::string& key(std::string_view name) {
+    if (!std::exchange(first_, false)) out_ += ',';
+    ((out_ += '"') += name) += "\":";
+    return out_;
+  }
+  void text(std::string_view name, std::string_view value) { append_json_text(key(name), value); }
+  void count(std::string_view name, const std::optional<std::uint64_t>& value) {
+    key(name) += value ? std::to_string(*value) : "null";
+  }
+  void number(std::string_view name, const std::optional<double>& value) {
+    if (value) append_json_number(key(name), *value);
+  }
+  void end() { out_ += '}'; }
 
-json timings_of(const Answer& answer) {
-  json out;  // null until something was measured
-  if (answer.queue_ms) out["queue_ms"] = *answer.queue_ms;
-  if (answer.prefill_ms) out["prefill_ms"] = *answer.prefill_ms;
-  if (answer.decode_ms) out["decode_ms"] = *answer.decode_ms;
-  if (answer.total_ms) out["total_ms"] = *answer.total_ms;
-  return out;
+ private:
+  std::string& out_;
+  bool first_ = true;
+};
+
+void append_timings(std::string& out, const Answer& answer) {
+  if (!answer.queue_ms && !answer.prefill_ms && !answer.decode_ms && !answer.total_ms) {
+    out += "null";  // nothing was measured
+    return;
+  }
+  ObjectWriter timings(out);
+  timings.number("decode_ms", answer.decode_ms);
+  timings.number("prefill_ms", answer.prefill_ms);
+  timings.number("queue_ms", answer.queue_ms);
+  timings.number("total_ms", answer.total_ms);
+  timings.end();
 }
 
 std::string one_line(const json& value) {
@@ -78,7 +104,7 @@ std::string one_line(const json& value) {
 
 }  // namespace
 
-Query parse_query(std::string_view line) {
+Query tree_query(std::string_view line) {
   Query query;
   try {
     const json row = json::parse(line);
@@ -108,6 +134,11 @@ Query parse_query(std::string_view line) {
   return query;
 }
 
+Query parse_query(std::string_view line) {
+  std::optional<Query> plain = plain_query(line);
+  return plain ? *std::move(plain) : tree_query(line);
+}
+
 bool wishes_seed(std::string_view line) {
   // Within a text the quote would be escaped, so that this finds the member or nothing.
   if (line.find("\"seed\"") == std::string_view::npos) return false;
@@ -121,21 +152,29 @@ std::size_t prompt_bytes(const Query& query) {
 }
 
 std::string answer_body(const Answer& answer) {
-  json body{{"text", answer.text},
-            {"finish_reason", name_of(answer.finish)},
-            {"model", answer.model},
-            {"prompt_tokens", or_null(answer.prompt_tokens)},
-            {"prompt_tokens_evaluated", or_null(answer.prompt_tokens_evaluated)},
-            {"completion_tokens", or_null(answer.completion_tokens)},
-            {"seed_honoured", or_null(answer.seed_honoured)},
-            {"timings", timings_of(answer)}};
-  if (!answer.remote_id.empty()) body["remote_id"] = answer.remote_id;
-  if (!answer.system_fingerprint.empty()) body["system_fingerprint"] = answer.system_fingerprint;
-  if (!answer.reasoning.empty()) body["reasoning"] = answer.reasoning;
-  if (!answer.logprobs_json.empty())
-    body["logprobs"] = json::parse(answer.logprobs_json, nullptr, false);
-  if (body.contains("logprobs") && body["logprobs"].is_discarded()) body.erase("logprobs");
-  return one_line(body);
+  std::string out;
+  out.reserve(answer.text.size() + answer.text.size() / 8 + answer.reasoning.size() + 512);
+  ObjectWriter body(out);
+  body.count("completion_tokens", answer.completion_tokens);
+  body.text("finish_reason", name_of(answer.finish));
+  if (!answer.logprobs_json.empty()) {
+    const json logprobs = json::parse(answer.logprobs_json, nullptr, false);
+    if (!logprobs.is_discarded()) body.key("logprobs") += one_line(logprobs);
+  }
+  body.text("model", answer.model);
+  body.count("prompt_tokens", answer.prompt_tokens);
+  body.count("prompt_tokens_evaluated", answer.prompt_tokens_evaluated);
+  if (!answer.reasoning.empty()) body.text("reasoning", answer.reasoning);
+  if (!answer.remote_id.empty()) body.text("remote_id", answer.remote_id);
+  body.key("seed_honoured") += !answer.seed_honoured   ? "null"
+                               : *answer.seed_honoured ? "true"
+                                                       : "false";
+  if (!answer.system_fingerprint.empty())
+    body.text("system_fingerprint", answer.system_fingerprint);
+  body.text("text", answer.text);
+  append_timings(body.key("timings"), answer);
+  body.end();
+  return out;
 }
 
 std::string failure_body(std::string_view sentence) {

@@ -6,7 +6,8 @@ same command then completes it. No job is paid twice, nothing hangs, no file hol
 
   http_faults_test.py PROGRAM BACKENDS EMULATOR [--service NAME] [--only FAULT] [--random N] [--seed S]
 
-The faults are the emulators' own list (tests/emulators/README.md). PROMPTSWEEP_FAULTS sets N."""
+The faults are the emulators' own list (tests/emulators/README.md). N combinations, by default
+PROMPTSWEEP_FAULTS or 100, are shared out among the four ways through a service."""
 import argparse
 import concurrent.futures
 import csv
@@ -112,6 +113,10 @@ class Campaign:
             folder = self.project(re.sub(r"\W", "-", name), server.url, 0 if lasting else 3, **OPTIONS_FOR.get(name, {}))
             server.play(script)
             done = self.run(folder)
+            # Several faults in one place may outlast the tries of one call: the same command goes on.
+            runs = 1
+            while kind == "combined" and done.returncode == 1 and runs < 3:
+                done, runs = self.run(folder), runs + 1
             counts = server.counts()
             met = sum(counts["faults"].values())
             told = self.judge(kind, folder, done, met)
@@ -119,12 +124,13 @@ class Campaign:
             if done.returncode != 0:
                 self.goes_on(folder, server)
         check_secrets(folder, done)
-        return f"{self.mode:9} {kind:10} {name}: met {met}, exit {done.returncode}{told}"
+        again = f" at the {runs}. run" if runs > 1 else ""
+        return f"{self.mode:9} {kind:10} {name}: met {met}, exit {done.returncode}{again}{told}"
 
     def judge(self, kind, folder, done, met):
         text = done.stderr
-        if kind == "transient":
-            assert met > 0, "the fault was never met"
+        if kind in ("transient", "combined"):
+            assert met > 0 or kind == "combined", "the fault was never met"
             assert done.returncode == 0, (done.returncode, text[-1500:])
             assert_equal(rows(folder), self.baseline)
             return ""
@@ -217,7 +223,9 @@ def main():
     failures, done = [], 0
     with tempfile.TemporaryDirectory() as temporary, concurrent.futures.ThreadPoolExecutor(4) as pool:
         waiting = {}
-        for number, mode in enumerate(m for m in MODES if wish.service in (None, m)):
+        for number, mode in enumerate(MODES):
+            if wish.service not in (None, mode):
+                continue
             folder = pathlib.Path(temporary) / mode
             folder.mkdir()
             campaign = Campaign(program, backends, emulator, mode, folder)
@@ -230,7 +238,7 @@ def main():
             dice = random.Random(wish.seed * 10 + number)
             for i in range(0 if wish.only else -(-wish.random // len(MODES))):
                 script = random_script(dice, faults)
-                waiting[pool.submit(campaign.check, f"random {i}", script, "transient")] = f"{mode} random {json.dumps(script)}"
+                waiting[pool.submit(campaign.check, f"random {i}", script, "combined")] = f"{mode} random {json.dumps(script)}"
         for future in concurrent.futures.as_completed(waiting):
             done += 1
             try:

@@ -86,12 +86,12 @@ BOOST_AUTO_TEST_CASE(parts_are_of_all_requests_also_when_some_are_answered) {
   BOOST_TEST(text(plan(blocks(), states, limits)) == "a:a2,a3,a4, a:a5, a:a6,a7, a:a8, ");
 }
 
-BOOST_AUTO_TEST_CASE(a_wish_merges_neighbours_of_one_arm_and_type_only) {
+BOOST_AUTO_TEST_CASE(a_wish_merges_the_next_blocks_of_one_arm_and_type_only) {
   const auto states = states_of(6, 3);
   JobLimits limits;
   limits.preferred_requests = 6;
   BOOST_TEST(text(plan(blocks(), states, limits)) ==
-             "a:a0,a1,a2,a3, b:b0,b1,b2,b3,b4,b5, a:a4,a5, a:a6,a7,a8, b:b6,b7,b8, ");
+             "a:a0,a1,a2,a3,a4,a5, b:b0,b1,b2,b3,b4,b5, a:a6,a7,a8, b:b6,b7,b8, ");
 }
 
 BOOST_AUTO_TEST_CASE(bytes_split_jobs) {

@@ -135,7 +135,9 @@ typedef struct psw_host_api {
   psw_status (PSW_CALL *secret_get)(psw_host *h, const psw_str *name, psw_out *out) PSW_NOEXCEPT;
   psw_status (PSW_CALL *param_get)(psw_host *h, const psw_str *key, psw_out *out) PSW_NOEXCEPT;
                                               /* "dir.scratch" "dir.cache" "net.proxy"
-                                                 "net.ca_bundle"; else PSW_E_NOT_FOUND      */
+                                                 "net.ca_bundle"; "create.purpose": "run", or
+                                                 "check" where the instance is only asked who
+                                                 it is; else PSW_E_NOT_FOUND                */
   psw_status (PSW_CALL *checkpoint_put)(psw_host *h, psw_job job, const psw_str *token) PSW_NOEXCEPT;
                                               /* <= 64 KiB; durable when it returns PSW_OK   */
   const void *(PSW_CALL *get_service)(psw_host *h, const char *id) PSW_NOEXCEPT; /* "psw.x/1" */

@@ -386,7 +386,7 @@ class Host {
     }
     return get(api_->secret_get, name, "the secret ");
   }
-  // "dir.scratch", "dir.cache", "net.proxy", "net.ca_bundle".
+  // "dir.scratch", "dir.cache", "net.proxy", "net.ca_bundle", "create.purpose" (run or check).
   std::string param(std::string_view key) const {
     if (!PSW_HAS_FN(api_, psw_host_api, param_get)) {
       throw Error(PSW_E_UNSUPPORTED, "this host has no parameters");
