@@ -54,7 +54,10 @@ std::string checked_url(std::string url) {
   const bool scheme = url.rfind("https://", 0) == 0 || url.rfind("http://", 0) == 0;
   const std::size_t host = url.find("//") + 2;
   if (!scheme || host >= url.size() || url.find_first_of(" ?#@", host) != std::string::npos) {
-    refuse_option("base_url", "found \"" + url + "\"; allowed is https://HOST or http://HOST:PORT");
+    // Before an @ may stand a password.
+    refuse_option("base_url", (url.find('@') == std::string::npos ? "found \"" + url + "\""
+                                                                  : "found a user name") +
+                                  "; allowed is https://HOST or http://HOST:PORT");
   }
   return url;
 }

@@ -34,9 +34,10 @@ Options parse_options(std::string_view config_json) {
 
   const auto url = psw::lines::normal_url(written, 11434);
   if (!url) {
-    refuse_option(
-        "base_url",
-        "found \"" + written + "\"; allowed is http://HOST:PORT or HOST:PORT, without user name");
+    // Before an @ may stand a password.
+    refuse_option("base_url", (written.find('@') == std::string::npos ? "found \"" + written + "\""
+                                                                      : "found a user name") +
+                                  "; allowed is http://HOST:PORT or HOST:PORT, without user name");
   }
   options.base_url = *url;
   static const std::regex duration("-?([0-9]+(\\.[0-9]+)?(ms|s|m|h))+");

@@ -21,8 +21,10 @@ void set_urls(Options& options, const std::string& written) {
   if (written.empty()) refuse_option("base_url", "is missing; name the server's URL");
   const auto url = psw::lines::normal_url(written, 0);
   if (!url) {
-    refuse_option("base_url", "found \"" + written +
-                                  "\"; allowed is an URL of http or https without user name");
+    // Before an @ may stand a password.
+    refuse_option("base_url", (written.find('@') == std::string::npos ? "found \"" + written + "\""
+                                                                      : "found a user name") +
+                                  "; allowed is an URL of http or https without user name");
   }
   const bool has_path = url->find('/', url->find("://") + 3) != std::string::npos;
   options.api_url = has_path ? *url : *url + "/v1";

@@ -53,6 +53,7 @@ def test(folder, name):
         ready = call("check", folder, backend, good)
         assert ready.returncode == 0 and "ready" in ready.stdout, (name, ready.stdout, ready.stderr)
         assert server.counts()["answers"]["given"] == 0, "check asked a question"
+        assert server.counts()["loads"] == server.counts()["unloads"] == 0, "check loaded or unloaded a model"
         refused(folder, f"{name}, unknown model", ["no-such-model"], backend, good, model="no-such-model")
         if service != "ollama":
             refused(folder, f"{name}, wrong key", ["API_KEY"], backend, good, key="wrong-key-000000")

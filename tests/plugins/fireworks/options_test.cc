@@ -71,7 +71,8 @@ BOOST_AUTO_TEST_CASE(what_is_wrong_is_named_with_what_is_allowed) {
   BOOST_TEST(begins(refusal("account_id", "a/b"), "/account_id:"));
   BOOST_TEST(begins(refusal("model", "accounts/a/tiny"), "/model:"));
   BOOST_TEST(begins(refusal("base_url", "api.fireworks.ai"), "/base_url:"));
-  BOOST_TEST(begins(refusal("base_url", "https://key@host"), "/base_url:"));
+  BOOST_TEST(begins(refusal("base_url", "https://key@host"), "/base_url: found a user name"));
+  BOOST_TEST(refusal("base_url", "https://u:hush@host").find("hush") == std::string::npos);
   BOOST_TEST(begins(refusal("base_url", "https://"), "/base_url:"));
   BOOST_TEST(begins(refusal("mode", "bach"), "/mode:"));
   BOOST_TEST(begins(refusal("precision", "INT3"), "/precision:"));

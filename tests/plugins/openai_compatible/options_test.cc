@@ -42,7 +42,8 @@ BOOST_AUTO_TEST_CASE(options_have_defaults_and_bounds) {
   BOOST_TEST(!options.logprobs);
   BOOST_TEST(refusal({{"model", "m"}}).starts_with("/base_url: "));
   BOOST_TEST(refusal({{"base_url", "http://h"}}).starts_with("/model: "));
-  BOOST_TEST(refusal_of("base_url", "http://u:p@h").starts_with("/base_url: "));
+  BOOST_TEST(refusal_of("base_url", "http://u:p@h").starts_with("/base_url: found a user name"));
+  BOOST_TEST(refusal_of("base_url", "http://u:hush@h").find("hush") == std::string::npos);
   BOOST_TEST(refusal_of("api_key", "sk-my-secret").starts_with("/api_key: "));
   BOOST_TEST(refusal_of("dialect", "klingon").starts_with("/dialect: "));
   BOOST_TEST(refusal_of("max_concurrent_requests", 0).starts_with("/max_concurrent_requests: "));
