@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <condition_variable>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <utility>
@@ -22,25 +23,30 @@ struct Handed {
   std::vector<std::pair<std::size_t, Reply>> replies;
 };
 
-class Mailbox {
+class Mailbox : public std::enable_shared_from_this<Mailbox> {
  public:
   void put_begun(std::size_t place) {
     const std::lock_guard<std::mutex> lock(mutex_);
     handed_.begun.push_back(place);  // nobody has to wake up to learn that something begins
   }
   void put_reply(std::size_t place, Reply reply) {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    handed_.replies.emplace_back(place, std::move(reply));
-    // Only the first finds somebody asleep. Under the lock: the mailbox is gone as soon as the job
-    // has its last reply.
-    if (handed_.replies.size() == 1) changed_.notify_one();
+    std::shared_ptr<Mailbox> kept;  // the job may end as soon as it has its last reply
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      handed_.replies.emplace_back(place, std::move(reply));
+      if (std::exchange(waits_, false)) kept = shared_from_this();
+    }
+    // Not under the lock, where who wakes up would have to wait again.
+    if (kept) kept->changed_.notify_one();
   }
 
   // Everything that came, after waiting for a reply at most `wait`. `into` is empty; its memory is
   // used for what comes next.
   void take(Handed& into, std::chrono::milliseconds wait) {
     std::unique_lock<std::mutex> lock(mutex_);
-    if (handed_.replies.empty() && handed_.begun.empty()) changed_.wait_for(lock, wait);
+    waits_ = handed_.replies.empty() && handed_.begun.empty();
+    if (waits_) changed_.wait_for(lock, wait);
+    waits_ = false;
     std::swap(into, handed_);
   }
 
@@ -48,6 +54,7 @@ class Mailbox {
   std::mutex mutex_;
   std::condition_variable changed_;
   Handed handed_;
+  bool waits_ = false;
 };
 
 // A place for one line that is at the client, in the mailbox or in what was taken from it. The next
@@ -99,7 +106,7 @@ class RequestJob {
       handed_.replies.clear();
       handed_.begun.clear();
       next_reply_ = next_begun_ = 0;
-      mailbox_.take(handed_, look_for_stop);
+      mailbox_->take(handed_, look_for_stop);
     }
     while (next_begun_ < handed_.begun.size()) {
       job_.begin(places_[handed_.begun[next_begun_++]].line);
@@ -135,10 +142,10 @@ class RequestJob {
     if (!request->judge) {
       request->judge = [this](const Reply& reply) { return service_.judge(reply); };
     }
-    request->on_first_send = [this, place] { mailbox_.put_begun(place); };
+    request->on_first_send = [this, place] { mailbox_->put_begun(place); };
     try {
       places_[place].ticket = client_.start(std::move(*request), [this, place](Reply reply) {
-        mailbox_.put_reply(place, std::move(reply));
+        mailbox_->put_reply(place, std::move(reply));
       });
     } catch (...) {
       free(place);  // it was not taken, so no Done will come
@@ -231,7 +238,7 @@ class RequestJob {
   Service& service_;
   const psw::Job& job_;
   const std::size_t most_;
-  Mailbox mailbox_;
+  const std::shared_ptr<Mailbox> mailbox_ = std::make_shared<Mailbox>();
   std::vector<Place> places_;
   std::vector<std::size_t> free_;  // of places_
   std::size_t at_client_ = 0;      // places that are taken
