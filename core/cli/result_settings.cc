@@ -75,7 +75,8 @@ PriceQuote quote_for(const SweepConfig& config, const EngineSpec& engine,
     quote.source = "pricing.input_per_million, pricing.output_per_million";
     return quote;
   }
-  quote.reason = "no price is configured for " + key;
+  quote.reason = "no price is configured for " + key + " (pricing.providers." + engine.backend +
+                 "." + key + ")";
   return quote;
 }
 

@@ -27,6 +27,12 @@ std::string job_id_of(const std::string& store_id, const std::string& arm_id,
   return content_id(hash.bytes());
 }
 
+// A key that is refused, a model that is gone, another engine behind the same address: every
+// further job would fail in the same way.
+bool asks_for_a_person(Code code) {
+  return code == Code::invalid_input || code == Code::not_found || code == Code::state;
+}
+
 }  // namespace
 
 Status EngineRun::plan_remaining() {
@@ -265,10 +271,25 @@ Status EngineRun::take(ActiveJob& job) {
     return ok;
   }
   if (creation_is_unclear(job, *status)) return look_up_again(job);
+  if (may_still_run(job, *status)) {
+    // The ledger keeps it: a later run attaches, and pays for nothing twice.
+    left_running_ += static_cast<std::int64_t>(job.unanswered.size() + job.transient.size());
+    progress_.in_flight -= static_cast<std::int64_t>(job.unanswered.size());
+    retire(job.job_id);
+    return ok;
+  }
   const std::string id = job.job_id;
   Status ended = finish_job(job, to_string(status->state));
   retire(id);
+  if (ended && status->failure && asks_for_a_person(status->failure->code)) return *status->failure;
   return ended;
+}
+
+// A wish to cancel that the provider did not confirm.
+bool EngineRun::may_still_run(const ActiveJob& job, const JobStatus& status) const {
+  const bool unheard = status.failure && (status.failure->code == Code::unavailable ||
+                                          status.failure->code == Code::timeout);
+  return job.cancelled && backend_->facts().resumes && (status.remote_may_continue || unheard);
 }
 
 bool EngineRun::creation_is_unclear(const ActiveJob& job, const JobStatus& status) const {

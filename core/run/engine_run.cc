@@ -82,11 +82,13 @@ Status EngineRun::execute() {
 }
 
 Status EngineRun::run_jobs() {
-  const bool only_submit = options_.reach == Reach::submit_only && backend_->facts().remote;
+  const BackendFacts& facts = backend_->facts();
+  const bool only_submit = options_.reach == Reach::submit_only && facts.remote && facts.resumes;
   while (!stop_.requested()) {
     if (Status started = start_jobs(); !started && !backend_->lost()) return started;
     const bool nothing_to_start = queue_.empty() && suspects_.empty();
-    if (nothing_to_start && (only_submit || active_.empty())) return ok;
+    if (nothing_to_start && active_.empty()) return ok;
+    if (nothing_to_start && only_submit && all_known_at_provider()) return ok;
     if (!backend_->lost() && !shortage_) {
       if (Status taken = take_results(); !taken) return taken;
     }
@@ -100,6 +102,15 @@ Status EngineRun::run_jobs() {
     report(false);
   }
   return ok;
+}
+
+// A backend takes a job at once and creates it at the provider in its own time: its first
+// checkpoint tells that it is there.
+bool EngineRun::all_known_at_provider() const {
+  const std::lock_guard lock(ledgers_mutex_);
+  return std::all_of(active_.begin(), active_.end(), [&](const auto& entry) {
+    return !entry.second.request.resume_token.empty() || known_at_provider_.contains(entry.first);
+  });
 }
 
 BackendServices EngineRun::services() {
@@ -118,7 +129,9 @@ BackendServices EngineRun::services() {
     const std::lock_guard lock(ledgers_mutex_);
     const auto ledger = ledgers_.find(job_id);
     if (ledger == ledgers_.end()) return Error{Code::not_found, "no such job: " + job_id};
-    return ledger->second->record_checkpoint(job_id, token);
+    Status recorded = ledger->second->record_checkpoint(job_id, token);
+    if (recorded) known_at_provider_.insert(job_id);
+    return recorded;
   };
   services.should_stop = [this] { return stop_.requested(); };
   services.scratch_folder = run_.folder() / "logs" / engine_.engine_id;

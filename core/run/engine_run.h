@@ -12,6 +12,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -91,6 +92,7 @@ class EngineRun {
   Status start_again(ArmRun& arm);
   Status start_arms_of_other_trials_again();
   Status run_jobs();
+  bool all_known_at_provider() const;
   void report(bool force);
 
   // engine_jobs.cc
@@ -111,6 +113,7 @@ class EngineRun {
   Status finish_job(ActiveJob& job, std::string_view how);
   // Whether the provider may have the job though its creation failed: the answer was lost.
   bool creation_is_unclear(const ActiveJob& job, const JobStatus& status) const;
+  bool may_still_run(const ActiveJob& job, const JobStatus& status) const;
   Status look_up_again(ActiveJob& job);
   Status close_arm_if_done(ArmRun& arm, const std::string& ended_job);
   bool arm_has_jobs(const ArmRun& arm, const std::string& except) const;
@@ -158,9 +161,10 @@ class EngineRun {
   std::deque<PlannedJob> late_;      // of jobs that were looked up in vain
   std::map<std::string, ActiveJob> active_;
   // Checkpoints come on a thread of the backend's. A store is taken out before it is closed.
-  std::mutex ledgers_mutex_;
+  mutable std::mutex ledgers_mutex_;
   std::map<std::string, ArmStore*> ledgers_;  // by job id
   std::optional<Error> shortage_;             // a job that failed for want of memory
+  std::set<std::string> known_at_provider_;   // jobs with a checkpoint; guarded by ledgers_mutex_
   std::vector<ArmRun*> done_arms_;            // complete and still open
   std::int64_t gave_up_ = 0;
   std::string last_failure_;

@@ -46,11 +46,16 @@ struct Script {
   std::set<std::string> at_provider;
   std::vector<std::string> cancelled;
   bool slow_to_cancel = false;  // the provider goes on for now
+  bool unheard_cancel = false;  // it ends here, and the provider may go on
+  bool tells_checkpoints = false;
+  std::optional<Code> job_failure;  // what every job ends with, without records
 };
 
 class ScriptedBackend final : public Backend {
  public:
-  explicit ScriptedBackend(Script& script) : script_(script) {
+  using Checkpoint = std::function<Status(const std::string& job_id, std::string_view token)>;
+  explicit ScriptedBackend(Script& script, Checkpoint checkpoint = {})
+      : script_(script), checkpoint_(std::move(checkpoint)) {
     facts_.id = "scripted";
     facts_.partial_fetch = script.partial_fetch;
     facts_.concurrent_jobs = script.concurrent;
@@ -72,6 +77,9 @@ class ScriptedBackend final : public Backend {
       if (job.attach_only) return Error{Code::not_found, "no such job"};
       ++script_.created[job.job_id];
       script_.at_provider.insert(job.job_id);
+    }
+    if (script_.tells_checkpoints) {
+      if (Status told = checkpoint_(job.job_id, "at the provider"); !told) return told;
     }
     std::ifstream in(job.requests_path);
     for (std::string line; std::getline(in, line);) {
@@ -98,7 +106,13 @@ class ScriptedBackend final : public Backend {
     silent_.erase(job_id);
     const bool is_over = waiting_[job_id].empty() || script_.all_records_lost;
     status.state = is_over && !script_.never_ends ? script_.end_state : JobState::running;
-    if (cancelled_.contains(job_id)) status.state = JobState::cancelled;
+    if (cancelled_.contains(job_id)) {
+      status.state = JobState::cancelled;
+      status.remote_may_continue = script_.unheard_cancel;
+    } else if (script_.job_failure) {
+      status.state = JobState::failed;
+      status.failure = Error{*script_.job_failure, "the key is refused"};
+    }
     return status;
   }
   Result<FetchResult> fetch(const std::string& job_id, std::uint64_t, std::uint32_t,
@@ -107,7 +121,7 @@ class ScriptedBackend final : public Backend {
     FetchResult result;
     auto& ids = waiting_[job_id];
     if (stuck_ || silent_.contains(job_id) || cancelled_.contains(job_id) || script_.never_ends ||
-        script_.all_records_lost) {
+        script_.all_records_lost || script_.job_failure) {
       return result;
     }
     if (!ids.empty()) {
@@ -157,6 +171,7 @@ class ScriptedBackend final : public Backend {
   }
 
   Script& script_;
+  Checkpoint checkpoint_;
   BackendFacts facts_;
   std::map<std::string, std::vector<std::string>> waiting_;
   std::map<std::string, int> taken_;
@@ -221,8 +236,9 @@ struct Sweep {
     trial.pairs.push_back({0, "control", "treatment"});
     plan.trials.push_back(trial);
     options.stop_grace_us = 200'000;
-    options.open = [this](const EngineSpec&, BackendServices) -> Result<std::unique_ptr<Backend>> {
-      return std::unique_ptr<Backend>(new ScriptedBackend(script));
+    options.open = [this](const EngineSpec&,
+                          BackendServices services) -> Result<std::unique_ptr<Backend>> {
+      return std::unique_ptr<Backend>(new ScriptedBackend(script, services.checkpoint));
     };
   }
 
@@ -585,7 +601,7 @@ BOOST_AUTO_TEST_CASE(a_stop_leaves_remote_jobs_and_the_next_run_attaches) {
 
 BOOST_AUTO_TEST_CASE(only_submit_leaves_every_job_and_only_poll_makes_none) {
   Sweep sweep;
-  sweep.script.remote = true;
+  sweep.script.remote = sweep.script.tells_checkpoints = true;
   sweep.options.reach = Reach::poll_only;
   BOOST_TEST(!sweep.run().complete);
   BOOST_TEST(sweep.script.created.empty());
@@ -600,9 +616,65 @@ BOOST_AUTO_TEST_CASE(only_submit_leaves_every_job_and_only_poll_makes_none) {
   BOOST_TEST(sweep.script.delivered == 20);
 }
 
+// A backend takes a job at once; whoever leaves then leaves before the job exists.
+BOOST_AUTO_TEST_CASE(only_submit_waits_until_every_job_is_at_the_provider) {
+  Sweep sweep;
+  sweep.script.remote = sweep.script.never_ends = true;
+  std::vector<std::thread> creations;
+  std::atomic<int> made{0};
+  sweep.options.open = [&](const EngineSpec&,
+                           BackendServices services) -> Result<std::unique_ptr<Backend>> {
+    sweep.script.on_submit = [&,
+                              checkpoint = services.checkpoint](const JobRequest& job) -> Status {
+      creations.emplace_back([&, checkpoint, id = job.job_id] {
+        std::this_thread::sleep_for(std::chrono::milliseconds(80));
+        made += bool(checkpoint(id, "made")) ? 1 : 0;
+      });
+      return ok;
+    };
+    return std::unique_ptr<Backend>(new ScriptedBackend(sweep.script));
+  };
+  sweep.script.on_destroy = [&] {
+    BOOST_TEST(made == 4);
+    for (std::thread& creation : creations) creation.join();
+  };
+  sweep.options.reach = Reach::submit_only;
+  BOOST_TEST(sweep.run().left_running == 20);
+}
+
+// The provider did not confirm that it stops: the jobs stay in the ledger and are met again.
+BOOST_AUTO_TEST_CASE(a_cancelled_job_that_may_go_on_is_not_paid_twice) {
+  Sweep sweep;
+  sweep.script.remote = sweep.script.tells_checkpoints = true;
+  sweep.options.reach = Reach::submit_only;
+  sweep.run();
+  sweep.options.reach = Reach::cancel_only;
+  sweep.script.unheard_cancel = true;
+  BOOST_TEST(sweep.run().left_running == 20);
+  sweep.options.reach = Reach::all;
+  BOOST_TEST(sweep.run().complete);
+  BOOST_TEST(sweep.script.created.size() == 4u);
+}
+
+// A refused key: the job's requests stay open, and no further job is sent into the same wall.
+BOOST_AUTO_TEST_CASE(what_needs_a_person_stops_the_engine) {
+  for (const Code code : {Code::invalid_input, Code::not_found, Code::state}) {
+    Sweep sweep;
+    sweep.options.max_concurrent_jobs = 1;
+    sweep.script.job_failure = code;
+    const ExecuteSummary summary = sweep.run();
+    BOOST_TEST(!summary.complete);
+    BOOST_TEST(sweep.script.submits == 1);
+    BOOST_REQUIRE(summary.problems.size() == 1u);
+    BOOST_TEST(summary.problems[0] == "model: the key is refused");
+    sweep.script.job_failure.reset();
+    BOOST_TEST(sweep.run().complete);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(remote_jobs_are_cancelled_on_request_only) {
   Sweep sweep;
-  sweep.script.remote = true;
+  sweep.script.remote = sweep.script.tells_checkpoints = true;
   sweep.options.reach = Reach::submit_only;
   sweep.run();
   sweep.options.reach = Reach::cancel_only;
@@ -617,7 +689,7 @@ BOOST_AUTO_TEST_CASE(remote_jobs_are_cancelled_on_request_only) {
 // Until a cancelled job is seen to have ended it may answer and is paid: its requests stay in it.
 BOOST_AUTO_TEST_CASE(a_job_that_is_slow_to_cancel_is_not_offered_again) {
   Sweep sweep;
-  sweep.script.remote = true;
+  sweep.script.remote = sweep.script.tells_checkpoints = true;
   sweep.options.reach = Reach::submit_only;
   sweep.run();
   sweep.options.reach = Reach::cancel_only;
@@ -634,7 +706,7 @@ BOOST_AUTO_TEST_CASE(a_job_that_is_slow_to_cancel_is_not_offered_again) {
 // An edit replaced their trials: no block of today's plan names the arms.
 BOOST_AUTO_TEST_CASE(jobs_of_arms_outside_the_plan_are_cancelled_too) {
   Sweep sweep;
-  sweep.script.remote = true;
+  sweep.script.remote = sweep.script.tells_checkpoints = true;
   sweep.options.reach = Reach::submit_only;
   sweep.run();
   sweep.plan.blocks.clear();

@@ -255,7 +255,8 @@ typedef struct psw_fetch_result {
 /* ---- the plugin ----------------------------------------------------------------------------- */
 enum {
   PSW_CAP_CONCURRENT_JOBS = 1u << 0,  /* several jobs at once; they never influence each other */
-  PSW_CAP_RESUME          = 1u << 1,  /* honours resume_token                                 */
+  PSW_CAP_RESUME          = 1u << 1,  /* honours resume_token, and tells a checkpoint as soon
+                                         as a job exists at its provider                      */
   PSW_CAP_PARTIAL_FETCH   = 1u << 2,  /* fetch() before the end yields records                */
   PSW_CAP_REMOTE          = 1u << 3,  /* leaves this machine                                  */
   PSW_CAP_GPU             = 1u << 4,
