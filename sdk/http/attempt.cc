@@ -76,8 +76,7 @@ void Attempt::set_constants(const ClientOptions& options) {
   // An empty proxy also switches off those of the environment.
   curl_easy_setopt(easy_, CURLOPT_PROXY, options.proxy.c_str());
   // This machine is never proxied; and without a proxy nobody has to look for exceptions.
-  curl_easy_setopt(easy_, CURLOPT_NOPROXY,
-                   options.proxy.empty() ? "" : "localhost,127.0.0.1,::1");
+  curl_easy_setopt(easy_, CURLOPT_NOPROXY, options.proxy.empty() ? "" : "localhost,127.0.0.1,::1");
   if (!options.ca_bundle.empty()) {
     curl_easy_setopt(easy_, CURLOPT_CAINFO, options.ca_bundle.c_str());
   }
