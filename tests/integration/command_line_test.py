@@ -34,14 +34,15 @@ assert "info or prune" in call("cache", expect=2).stderr
 assert "info or prune" in call("cache", "empty", expect=2).stderr
 assert "no response cache" in call("cache", "prune", *nowhere, "--max_age", "1d", expect=1).stderr
 
-# The command line of the original guide: eight trials, neither plugin nor data here, nothing written.
+# The command line of the original guide: eight trials, no data here, nothing written.
 guide = ("run", "--config", "config/eval_config.local.yaml", "--archive", "--limit_items", "250", "--plan_only")
 assert call(*guide, expect=0).stdout.startswith("8 trials, 9 arms")
 plan = json.loads(call(*guide, "--json", expect=0).stdout)
 assert len(plan["trials"]) == 8 and plan["shared_controls"] == 1
 assert len({t["slug"] for t in plan["trials"]}) == 8
 assert any("promptsweep prepare" in s for s in plan["not_runnable_because"])
-assert any("local_ollama" in s for s in plan["not_runnable_because"])
+without_plugin = json.loads(call(*guide, "--json", "--set", "backend=no_such_backend", expect=0).stdout)
+assert any("no_such_backend" in s for s in without_plugin["not_runnable_because"])
 dashes = call("plan", "--config", "config/eval_config.local.yaml", "--limit-items", "250", expect=0).stdout
 assert dashes == call(*guide, expect=0).stdout
 assert "cannot run here" in call(*guide[:-1], expect=2).stderr
