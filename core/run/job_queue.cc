@@ -72,7 +72,7 @@ std::vector<PlannedJob> merge_blocks(const std::vector<Block>& blocks, const Arm
   return out;
 }
 
-void split_to_limits(PlannedJob job, std::uint64_t max_requests, const JobLimits& limits,
+void split_to_limits(const PlannedJob& job, std::uint64_t max_requests, const JobLimits& limits,
                      std::deque<PlannedJob>& out) {
   PlannedJob part{job.arm_id, job.type, {}};
   std::uint64_t bytes = 0;
@@ -108,9 +108,9 @@ std::deque<PlannedJob> plan_jobs(const std::vector<Block>& blocks, const ArmRequ
                                  const JobLimits& limits) {
   const auto positions = positions_by_type(arms);
   std::deque<PlannedJob> out;
-  for (PlannedJob& job : merge_blocks(blocks, arms, positions, limits)) {
+  for (const PlannedJob& job : merge_blocks(blocks, arms, positions, limits)) {
     const std::size_t of_type = positions.at({job.arm_id, job.type}).size();
-    split_to_limits(std::move(job), most_requests(limits, of_type), limits, out);
+    split_to_limits(job, most_requests(limits, of_type), limits, out);
   }
   return out;
 }
