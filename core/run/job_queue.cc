@@ -33,14 +33,6 @@ std::vector<std::int64_t> pending_of(const Block& block, const std::vector<std::
   return out;
 }
 
-// Jobs that run at the same time and are of one size end at the same time, and the engine has
-// nothing to do until the next are made. So the first few big ones are of different sizes.
-std::uint64_t wished_size(const JobLimits& limits, std::size_t jobs_before) {
-  constexpr std::uint64_t big = 256, staggered = 4;
-  if (limits.preferred_requests < big || jobs_before >= staggered) return limits.preferred_requests;
-  return limits.preferred_requests * (jobs_before + 1) / staggered;
-}
-
 // The pending requests of each block, blocks merged where the limits wish it.
 std::vector<PlannedJob> merge_blocks(const std::vector<Block>& blocks, const ArmRequests& arms,
                                      const std::map<ArmType, std::vector<std::int64_t>>& positions,
@@ -58,8 +50,7 @@ std::vector<PlannedJob> merge_blocks(const std::vector<Block>& blocks, const Arm
     PlannedJob* target = nullptr;
     if (const auto found = latest.find(of_type->first); found != latest.end()) {
       PlannedJob& before = out[found->second];
-      const bool fits =
-          before.positions.size() + chosen.size() <= wished_size(limits, found->second);
+      const bool fits = before.positions.size() + chosen.size() <= limits.preferred_requests;
       if (limits.whole_arms || fits) target = &before;
     }
     if (target == nullptr) {

@@ -2,6 +2,7 @@
 #include "batch_job.h"
 
 #include <promptsweep/http/error_body.h>
+#include <promptsweep/sha256.h>
 
 #include <algorithm>
 
@@ -92,7 +93,7 @@ void BatchJob::live() {
 }
 
 void BatchJob::prepare() {
-  Hash name;
+  psw::lines::Sha256 name;
   name.add(work_.idempotency_key());
   intake_.file = scratch_ / ("batch-" + name.hex().substr(0, 16) + ".jsonl");
   intake_ = take_in(work_, intake_.file);

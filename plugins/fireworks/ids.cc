@@ -1,56 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ids.h"
 
-#include <openssl/evp.h>
-
-#include <array>
-#include <promptsweep/backend.hpp>
+#include <promptsweep/sha256.h>
 
 namespace fireworks {
-
-struct Hash::State {
-  EVP_MD_CTX* context = EVP_MD_CTX_new();
-  State() = default;
-  ~State() { EVP_MD_CTX_free(context); }
-  State(const State&) = delete;
-  State& operator=(const State&) = delete;
-};
-
-Hash::Hash() : state_(std::make_unique<State>()) {
-  if (state_->context == nullptr ||
-      EVP_DigestInit_ex(state_->context, EVP_sha256(), nullptr) != 1) {
-    throw psw::Error(PSW_E_INTERNAL, "SHA-256 is not available");
-  }
-}
-
-Hash::~Hash() = default;
-
-void Hash::add(std::string_view bytes) {
-  if (EVP_DigestUpdate(state_->context, bytes.data(), bytes.size()) != 1) {
-    throw psw::Error(PSW_E_INTERNAL, "SHA-256 failed");
-  }
-}
-
-std::string Hash::hex() {
-  std::array<unsigned char, EVP_MAX_MD_SIZE> bytes{};
-  unsigned length = 0;
-  if (EVP_DigestFinal_ex(state_->context, bytes.data(), &length) != 1) {
-    throw psw::Error(PSW_E_INTERNAL, "SHA-256 failed");
-  }
-  static constexpr char digits[] = "0123456789abcdef";
-  std::string out;
-  for (unsigned i = 0; i < length; ++i) {
-    out += digits[bytes[i] >> 4];
-    out += digits[bytes[i] & 15];
-  }
-  return out;
-}
 
 namespace {
 
 // Fields are set apart by their length, so that ("ab", "c") is not ("a", "bc").
 std::string named(const char* word, std::string_view a, std::string_view b) {
-  Hash hash;
+  psw::lines::Sha256 hash;
   for (const std::string_view field :
        {std::string_view("promptsweep"), std::string_view(word), a, b}) {
     hash.add(std::to_string(field.size()) + ":");

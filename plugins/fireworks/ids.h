@@ -4,26 +4,10 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <string_view>
 
 namespace fireworks {
-
-// SHA-256 of text that comes in pieces.
-class Hash {
- public:
-  Hash();
-  ~Hash();
-  Hash(const Hash&) = delete;
-  Hash& operator=(const Hash&) = delete;
-  void add(std::string_view bytes);
-  std::string hex();  // of all that was added; call it once
-
- private:
-  struct State;
-  std::unique_ptr<State> state_;
-};
 
 // All are [a-z0-9-], begin with a letter and are at most 63 long: a word and 40 hexadecimal digits
 // of a hash over everything that matters. Nothing is cut off a name, so nothing can collide by it.

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "intake.h"
 
+#include <promptsweep/sha256.h>
+
 #include <fstream>
 
-#include "ids.h"
 #include "rows.h"
 
 namespace fireworks {
@@ -29,7 +30,7 @@ Intake take_in(Work& work, const std::filesystem::path& file) {
   Intake in;
   in.file = file;
   std::ofstream out(file, std::ios::binary | std::ios::trunc);
-  Hash lines, rows;
+  psw::lines::Sha256 lines, rows;
   std::string model;
   for (psw::Request line; work.read(line);) {
     lines.add(line.line);

@@ -2,6 +2,7 @@
 #include "model.h"
 
 #include <ggml-backend.h>
+#include <promptsweep/sha256.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -151,16 +152,17 @@ std::string Model::piece(llama_token token) const {
 std::string Model::identity() const {
   char description[128] = "";
   llama_model_desc(model_.get(), description, sizeof description);
-  return nlohmann::json{{"engine", "llama.cpp"},
-                        {"build", LLAMA_BUILD_NAME},
-                        {"model_name", name_},
-                        {"model_sha256", sha256_},
-                        {"quantisation", description},
-                        {"template_sha256", template_ ? sha256_of(template_->text()) : "raw"},
-                        {"system_role", !template_                   ? "none"
-                                        : template_->merges_system() ? "merged into the user turn"
-                                                                     : "own turn"},
-                        {"device", device_}}
+  return nlohmann::json{
+      {"engine", "llama.cpp"},
+      {"build", LLAMA_BUILD_NAME},
+      {"model_name", name_},
+      {"model_sha256", sha256_},
+      {"quantisation", description},
+      {"template_sha256", template_ ? psw::lines::sha256_hex(template_->text()) : "raw"},
+      {"system_role", !template_                   ? "none"
+                      : template_->merges_system() ? "merged into the user turn"
+                                                   : "own turn"},
+      {"device", device_}}
       .dump();
 }
 

@@ -1,39 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "weights.h"
 
-#include <openssl/evp.h>
+#include <promptsweep/sha256.h>
 
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
-#include <memory>
 #include <system_error>
 
 namespace llamacpp {
 namespace {
-
-class Sha256 {
- public:
-  Sha256() : context_(EVP_MD_CTX_new(), &EVP_MD_CTX_free) {
-    EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr);
-  }
-  void add(const char* bytes, std::size_t size) { EVP_DigestUpdate(context_.get(), bytes, size); }
-  std::string hex() {
-    static constexpr char digits[] = "0123456789abcdef";
-    unsigned char digest[EVP_MAX_MD_SIZE];
-    unsigned size = 0;
-    EVP_DigestFinal_ex(context_.get(), digest, &size);
-    std::string out;
-    for (unsigned i = 0; i < size; ++i) {
-      out += digits[digest[i] >> 4];
-      out += digits[digest[i] & 15];
-    }
-    return out;
-  }
-
- private:
-  std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context_;
-};
 
 // How many parts the name announces; 1 for a name that is no first part.
 unsigned announced_parts(std::string_view model, std::string& prefix) {
@@ -81,13 +57,13 @@ Weights find_weights(const std::string& model) {
 }
 
 std::string sha256_of(const Weights& weights, const psw::Host& host) {
-  Sha256 hash;
+  psw::lines::Sha256 hash;
   std::vector<char> buffer(1 << 20);
   std::uint64_t done = 0;
   for (const std::string& file : weights.files) {
     std::ifstream in(file, std::ios::binary);
     while (in.read(buffer.data(), static_cast<std::streamsize>(buffer.size())) || in.gcount() > 0) {
-      hash.add(buffer.data(), static_cast<std::size_t>(in.gcount()));
+      hash.add({buffer.data(), static_cast<std::size_t>(in.gcount())});
       done += static_cast<std::uint64_t>(in.gcount());
       host.progress(done, weights.bytes, "hashing the model");
       if (host.should_stop()) throw psw::Error(PSW_E_CANCELLED, "stopped while hashing the model");
@@ -96,12 +72,6 @@ std::string sha256_of(const Weights& weights, const psw::Host& host) {
   if (done != weights.bytes) {
     throw psw::Error(PSW_E_RESOURCE, "cannot read all of " + weights.files.front());
   }
-  return hash.hex();
-}
-
-std::string sha256_of(std::string_view text) {
-  Sha256 hash;
-  hash.add(text.data(), text.size());
   return hash.hex();
 }
 

@@ -22,6 +22,5 @@ Weights find_weights(const std::string& model);
 // SHA-256, lower-case hex, of the files' bytes in order. Tells host.progress, obeys
 // host.should_stop.
 std::string sha256_of(const Weights& weights, const psw::Host& host);
-std::string sha256_of(std::string_view text);
 
 }  // namespace llamacpp

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server.h"
 
-#include <openssl/evp.h>
 #include <promptsweep/http/error_body.h>
 #include <promptsweep/http/retry.h>
 #include <promptsweep/options.h>
+#include <promptsweep/sha256.h>
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
@@ -22,19 +22,6 @@ namespace {
 
 constexpr std::int64_t look_every_us = 2'000'000;
 constexpr psw::http::Milliseconds short_deadline{30'000};
-
-std::string sha256_hex(const std::string& text) {
-  unsigned char bytes[EVP_MAX_MD_SIZE];
-  unsigned int size = 0;
-  if (EVP_Digest(text.data(), text.size(), bytes, &size, EVP_sha256(), nullptr) != 1)
-    throw psw::Error(PSW_E_INTERNAL, "cannot compute a SHA-256");
-  std::string out;
-  for (unsigned int i = 0; i < size; ++i) {
-    constexpr char digits[] = "0123456789abcdef";
-    out += {digits[bytes[i] >> 4], digits[bytes[i] & 15]};
-  }
-  return out;
-}
 
 // Whole JSON that is no error: servers before 0.12.6 reported errors with status 200.
 bool is_answer(const std::string& body) {
@@ -226,7 +213,7 @@ std::string Server::identity() const {
                         {"quantisation", facts_.quantisation},
                         {"family", facts_.family},
                         {"parameter_size", facts_.parameter_size},
-                        {"template_sha256", sha256_hex(facts_.template_text)},
+                        {"template_sha256", psw::lines::sha256_hex(facts_.template_text)},
                         {"num_ctx", options_.num_ctx}}
       .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server.h"
 
-#include <openssl/evp.h>
 #include <promptsweep/http/error_body.h>
 #include <promptsweep/http/request_jobs.h>
 #include <promptsweep/http/retry.h>
 #include <promptsweep/options.h>
+#include <promptsweep/sha256.h>
 
 #include <nlohmann/json.hpp>
 
@@ -21,19 +21,6 @@ namespace {
 constexpr psw::http::Milliseconds short_deadline{30'000};
 constexpr std::uint32_t usual_attempts = 4;
 constexpr std::uint32_t attempts_while_loading = 1500;  // one a second
-
-std::string sha256_hex(const std::string& text) {
-  unsigned char bytes[EVP_MAX_MD_SIZE];
-  unsigned int size = 0;
-  if (EVP_Digest(text.data(), text.size(), bytes, &size, EVP_sha256(), nullptr) != 1)
-    throw psw::Error(PSW_E_INTERNAL, "cannot compute a SHA-256");
-  std::string out;
-  for (unsigned int i = 0; i < size; ++i) {
-    constexpr char digits[] = "0123456789abcdef";
-    out += {digits[bytes[i] >> 4], digits[bytes[i] & 15]};
-  }
-  return out;
-}
 
 bool is_loading(const Reply& reply) {
   if (reply.status != 503) return false;
@@ -203,7 +190,7 @@ Server::Seen Server::look(const Stop& should_stop) {
   if (seen.dialect == "llama_server") {
     if (const auto props = read_props(ask("/props"))) {
       identity["build"] = props->build;
-      identity["template_sha256"] = sha256_hex(props->chat_template);
+      identity["template_sha256"] = psw::lines::sha256_hex(props->chat_template);
       seen.context = props->context;
       seen.slots = props->slots;
     }

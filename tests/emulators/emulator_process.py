@@ -4,6 +4,7 @@ import http.client
 import json
 import subprocess
 import tempfile
+import time
 import urllib.parse
 
 
@@ -47,7 +48,7 @@ class Emulator:
     def __init__(self, program, service, *options, faults=None, answers=None, seed=1, key=None):
         self.folder = tempfile.TemporaryDirectory()
         self.headers = {"Authorization": f"Bearer {key}"} if key else {}
-        command = [program, service, "--seed", str(seed), *options]
+        command = [str(program), service, "--seed", str(seed), *(str(option) for option in options)]
         if key:
             command += ["--key", key]
         if faults is not None:
@@ -85,8 +86,24 @@ class Emulator:
         return self.send(path, "POST", body, headers, timeout)
 
     def counts(self):
-        return send(self.url + "/_emulator/counts").json()
+        return self._control("/_emulator/counts").json()
 
-    def script(self, faults):
-        answer = send(self.url + "/_emulator/faults", "POST", {"faults": faults})
+    def script(self, faults, seed=1):
+        """From now on these faults strike, and no others; what earlier ones changed is as before."""
+        answer = self._control("/_emulator/faults", "POST", {"faults": faults, "seed": seed})
         assert answer.status == 200, answer.body
+
+    def _control(self, *request):
+        """Tried again for a while: a fault may have closed the port."""
+        for patience in range(20, -1, -1):
+            try:
+                return send(self.url + request[0], *request[1:], timeout=30)
+            except OSError:
+                if patience == 0:
+                    raise
+                time.sleep(0.1)
+
+
+def list_faults(program, service):
+    done = subprocess.run([program, service, "--list-faults"], capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)

@@ -20,8 +20,8 @@ import subprocess
 import sys
 import tempfile
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "integration"))
-from emulator import Emulator, list_faults  # noqa: E402
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "emulators"))
+from emulator_process import Emulator, list_faults  # noqa: E402
 
 csv.field_size_limit(1 << 30)
 KEY = "fault-campaign-key-0123456789abcdef"
@@ -55,7 +55,6 @@ stats: {{bootstrap_samples: 100, permutation_samples: 100}}
 """
 # Faults that only another way through the service meets: uploads to a signed URL.
 OPTIONS_FOR = {name: {"upload_limit_bytes": 1} for name in ("put_url_expired", "validate_not_settled")}
-# What a person reads when a run does not complete: a sentence about the service, and how to go on.
 FINAL_OUTCOMES = {"ok", "truncated", "empty", "filtered", "error_request", "prompt_truncated"}
 
 
@@ -92,7 +91,7 @@ class Campaign:
     def start(self):
         # A job takes a few polls and little time, so that every state is seen.
         extra = ["--job-ms", "30", "--shards", "2"] if self.service == "fireworks" else []
-        return Emulator(self.emulator, self.service, "--key", KEY, "--model", MODEL, "--seed", "11", *extra)
+        return Emulator(self.emulator, self.service, "--model", MODEL, *extra, key=KEY, seed=11)
 
     def measure_baseline(self):
         with self.start() as server:
@@ -111,7 +110,7 @@ class Campaign:
         with self.start() as server:
             lasting = kind == "permanent"
             folder = self.project(re.sub(r"\W", "-", name), server.url, 0 if lasting else 3, **OPTIONS_FOR.get(name, {}))
-            server.play(script)
+            server.script(**script)
             done = self.run(folder)
             # Several faults in one place may outlast the tries of one call: the same command goes on.
             runs = 1
@@ -120,7 +119,7 @@ class Campaign:
             counts = server.counts()
             met = sum(counts["faults"].values())
             told = self.judge(kind, folder, done, met)
-            self.check_money(counts, script, kind)
+            self.check_money(counts)
             if done.returncode != 0:
                 self.goes_on(folder, server)
         check_secrets(folder, done)
@@ -152,14 +151,14 @@ class Campaign:
         assert sentences, "no message"
         return ": " + sentences[0][:160]
 
-    def check_money(self, counts, script, kind):
+    def check_money(self, counts):
         assert counts["authorization_on_signed_urls"] == 0, "the key went to the object store"
         assert not counts["unknown_routes"], counts["unknown_routes"]
         assert counts["jobs"]["same_input"] == 0, f"a job was created twice: {counts['jobs']}"
 
     def goes_on(self, folder, server):
         """The fault is over: the same command completes the run with the answers of the undisturbed one."""
-        server.play({"seed": 1, "faults": []})
+        server.script([])
         done = self.run(folder)
         assert done.returncode == 0, ("does not go on", done.returncode, done.stderr[-1500:])
         got = rows(folder)

@@ -12,7 +12,8 @@ import sys
 import tempfile
 import time
 
-from emulator import Emulator
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "emulators"))
+from emulator_process import Emulator  # noqa: E402
 
 PROGRAM, BACKENDS, EMULATOR = (str(pathlib.Path(p).absolute()) for p in sys.argv[1:4])
 STEPS = [(0, 40), (18, 80), (36, 25)]  # from this second on, at most so many requests in service
@@ -41,7 +42,7 @@ def is_judged(second):
 with tempfile.TemporaryDirectory() as temporary:
     folder = pathlib.Path(temporary)
     capacity = ",".join(f"{value}@{start}" for start, value in STEPS)
-    with Emulator(EMULATOR, "openai", "--model", "m", "--seed", 3, "--latency-ms", LATENCY_MS, "--capacity", capacity) as server:
+    with Emulator(EMULATOR, "openai", "--model", "m", "--latency-ms", LATENCY_MS, "--capacity", capacity, seed=3) as server:
         (folder / "sweep.yaml").write_text(CONFIG.format(url=server.url))
         for stem, text in (("control", "Answer."), ("one", "Answer with care."), ("instructions", "Reply in a word.")):
             (folder / f"{stem}.txt").write_text(text + "\n")

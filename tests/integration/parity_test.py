@@ -17,7 +17,9 @@ import subprocess
 import sys
 
 import harness
-from emulator import Emulator, write_answers
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "emulators"))
+from emulator_process import Emulator  # noqa: E402
 
 KEY = "parity-test-key-0123456789"
 # backend of the configuration, service of the emulator, options given the emulator's address
@@ -202,9 +204,7 @@ if __name__ == "__main__":
             compared = compare(reference, run(folder / name, backend, options(None)))
         else:
             answers = list(recorded_answers(reference))
-            write_answers(folder / "answers.jsonl", answers)
-            with Emulator(emulator, service, "--answers", folder / "answers.jsonl", "--key", KEY, "--model", MODEL,
-                          "--seed", 7) as server:
+            with Emulator(emulator, service, "--model", MODEL, answers=answers, key=KEY, seed=7) as server:
                 compared = compare(reference, run(folder / name, backend, options(server.url)))
                 given = server.counts()["answers"]["given"]
                 assert given == len(answers), f"{given} answers were made for {len(answers)} requests"

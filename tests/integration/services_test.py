@@ -10,7 +10,7 @@ import sys
 
 import harness
 import parity_test as parity
-from emulator import Emulator
+from parity_test import Emulator
 
 harness.use(sys.argv)
 EMULATOR = sys.argv[3]
@@ -48,7 +48,7 @@ def refused(folder, what, expect_words, *arguments, run_exit=2, **named):
 
 def test(folder, name):
     backend, service, options = parity.BACKENDS[name]
-    with Emulator(EMULATOR, service, "--key", parity.KEY, "--model", parity.MODEL, "--seed", 7) as server:
+    with Emulator(EMULATOR, service, "--model", parity.MODEL, key=parity.KEY, seed=7) as server:
         good = options(server.url)
         ready = call("check", folder, backend, good)
         assert ready.returncode == 0 and "ready" in ready.stdout, (name, ready.stdout, ready.stderr)

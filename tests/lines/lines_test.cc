@@ -3,6 +3,7 @@
 #include <promptsweep/json_text.h>
 #include <promptsweep/lines.h>
 #include <promptsweep/options.h>
+#include <promptsweep/sha256.h>
 
 #include <boost/test/unit_test.hpp>
 #include <nlohmann/json.hpp>
@@ -36,6 +37,17 @@ std::string option_refusal(const std::function<void(OptionReader&)>& read,
 }
 
 }  // namespace
+
+BOOST_AUTO_TEST_CASE(hashes_do_not_depend_on_the_pieces) {
+  psw::lines::Sha256 whole, pieces;
+  whole.add("abc");
+  pieces.add("a");
+  pieces.add("bc");
+  const std::string hex = whole.hex();
+  BOOST_TEST(hex == pieces.hex());
+  BOOST_TEST(hex == psw::lines::sha256_hex("abc"));
+  BOOST_TEST(hex == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+}
 
 BOOST_AUTO_TEST_CASE(a_request_line_is_read_whole) {
   const Query query = parse_query(

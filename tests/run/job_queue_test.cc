@@ -94,18 +94,6 @@ BOOST_AUTO_TEST_CASE(a_wish_merges_the_next_blocks_of_one_arm_and_type_only) {
              "a:a0,a1,a2,a3,a4,a5, b:b0,b1,b2,b3,b4,b5, a:a6,a7,a8, b:b6,b7,b8, ");
 }
 
-BOOST_AUTO_TEST_CASE(the_first_big_jobs_are_of_different_sizes) {
-  const auto states = states_of(4'000, 0);
-  std::vector<Block> all;
-  for (std::int64_t first = 0; first < 4'000; first += 40)
-    all.push_back({"a", TaskType::closed_book, first, 40});
-  JobLimits limits;
-  limits.preferred_requests = 800;
-  std::vector<std::size_t> sizes;
-  for (const PlannedJob& job : plan(all, states, limits)) sizes.push_back(job.positions.size());
-  BOOST_TEST((sizes == std::vector<std::size_t>{200, 400, 600, 800, 800, 800, 400}));
-}
-
 BOOST_AUTO_TEST_CASE(bytes_split_jobs) {
   const auto states = states_of(6, 0);
   JobLimits limits;

@@ -3,10 +3,12 @@
 """Requests a second of a durable sweep against nginx with a static answer on loopback, 64 connections,
 as ratios to rivals on the same server in the same run.
 
-  http_bench.py PROGRAM BACKENDS CURL_LOOP CLIENT_LOOP [ITEMS] [--promptfoo FOLDER]
+  http_bench.py PROGRAM BACKENDS CURL_LOOP CLIENT_LOOP [--items N] [--promptfoo FOLDER] [--node NODE]
 
 Rivals: a bare libcurl-multi loop without JSON and without a store, psw::http::Client alone, wrk, and
-promptfoo where its pinned version is installed and Node is new enough."""
+promptfoo where FOLDER has its pinned version installed and NODE is new enough."""
+
+import argparse
 import json
 import os
 import pathlib
@@ -18,6 +20,8 @@ import subprocess
 import sys
 import tempfile
 import time
+
+import promptfoo_rival
 
 CONNECTIONS = 64
 ROUNDS = 3
@@ -112,8 +116,15 @@ def sweep_rate(program, backends, folder):
 
 
 def main():
-    program, backends, curl_loop, client_loop = (str(pathlib.Path(p).absolute()) for p in sys.argv[1:5])
-    items = int(sys.argv[5]) if len(sys.argv) > 5 and sys.argv[5].isdigit() else 15000
+    parser = argparse.ArgumentParser()
+    for name in ("program", "backends", "curl_loop", "client_loop"):
+        parser.add_argument(name, type=lambda path: str(pathlib.Path(path).absolute()))
+    parser.add_argument("--items", type=int, default=15000)
+    parser.add_argument("--promptfoo", type=lambda path: pathlib.Path(path).absolute())
+    parser.add_argument("--node", default="node")
+    wish = parser.parse_args()
+    program, backends, items = wish.program, wish.backends, wish.items
+    curl_loop, client_loop = wish.curl_loop, wish.client_loop
     for needed in ("wrk", "nginx"):
         if not shutil.which(needed) and not pathlib.Path(f"/usr/sbin/{needed}").exists():
             print(f"skipped: {needed} is not installed (apt-get install nginx-light wrk)")
@@ -138,6 +149,13 @@ def main():
                 assert answered == 2 * items, (answered, items)
                 rows["sweep"].append(rate)
                 cpus["sweep"].append(cpu)
+            skipped = promptfoo_rival.why_not(wish.node, wish.promptfoo)
+            if skipped:
+                print(f"skipped: {skipped}", file=sys.stderr)
+            else:
+                rival = folder / "promptfoo"
+                rival.mkdir()
+                rows["promptfoo"] = [promptfoo_rival.rate(wish.node, wish.promptfoo, nginx.url, CONNECTIONS, rival)]
         finally:
             nginx.stop()
     median = {name: statistics.median(values) for name, values in rows.items()}
@@ -146,8 +164,9 @@ def main():
         "requests_per_s": {k: round(v) for k, v in median.items()}, "rounds": ROUNDS, "connections": CONNECTIONS,
         "cpu_us_per_request": {k: round(statistics.median(v) * 1e6, 1) for k, v in cpus.items()},
         "sweep_to_curl_multi_loop": round(ratio["curl_multi_loop"], 3), "sweep_to_wrk": round(ratio["wrk"], 3),
+        **({"sweep_to_promptfoo": round(ratio["promptfoo"], 1)} if "promptfoo" in ratio else {}),
         "client_to_curl_multi_loop": round(median["client_loop"] / median["curl_multi_loop"], 3)}, indent=1))
-    return 0 if ratio["curl_multi_loop"] >= 0.6 else 1
+    return 0 if ratio["curl_multi_loop"] >= 0.6 and ratio.get("promptfoo", 50) >= 50 else 1
 
 
 if __name__ == "__main__":

@@ -121,16 +121,6 @@ BOOST_AUTO_TEST_CASE(names_are_legal_stable_and_never_shared) {
   BOOST_TEST(last_segment("x") == "x");
 }
 
-BOOST_AUTO_TEST_CASE(hashes_do_not_depend_on_the_pieces) {
-  Hash whole, pieces;
-  whole.add("abc");
-  pieces.add("a");
-  pieces.add("bc");
-  const std::string hex = whole.hex();
-  BOOST_TEST(hex == pieces.hex());
-  BOOST_TEST(hex == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
-}
-
 BOOST_AUTO_TEST_CASE(a_token_comes_back_as_it_was_written) {
   const Token token{"j", "d", "o", 2, "team"};
   const auto back = read_token(write_token(token));

@@ -2,6 +2,8 @@
 #define BOOST_TEST_MODULE llamacpp_weights
 #include "weights.h"
 
+#include <promptsweep/sha256.h>
+
 #include <boost/test/unit_test.hpp>
 #include <fstream>
 
@@ -28,7 +30,7 @@ BOOST_AUTO_TEST_CASE(one_file_is_hashed_as_it_is) {
   BOOST_TEST(weights.bytes == 3u);
   BOOST_TEST(sha256_of(weights, psw::Host(&no_services)) ==
              "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
-  BOOST_TEST(sha256_of("abc") == sha256_of(weights, psw::Host(&no_services)));
+  BOOST_TEST(psw::lines::sha256_hex("abc") == sha256_of(weights, psw::Host(&no_services)));
 }
 
 BOOST_AUTO_TEST_CASE(a_split_model_is_all_of_its_parts) {
@@ -43,7 +45,7 @@ BOOST_AUTO_TEST_CASE(a_split_model_is_all_of_its_parts) {
   const Weights weights = find_weights(first);
   BOOST_TEST(weights.files.size() == 3u);
   BOOST_TEST(weights.bytes == 3u);
-  BOOST_TEST(sha256_of(weights, psw::Host(&no_services)) == sha256_of("abc"));
+  BOOST_TEST(sha256_of(weights, psw::Host(&no_services)) == psw::lines::sha256_hex("abc"));
 }
 
 BOOST_AUTO_TEST_CASE(names_that_only_look_like_parts_are_single_files) {
